@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+//
+// One Communicator, three transports, one dataframe on top. The import rules between the targets
+// are those of docs/ARCHITECTURE.md; the Makefile builds with
+// --explicit-target-dependency-import-check error so that they hold.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// Only MessagePassing returns `~Escapable` requests; its clients need no flag.
+let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+
+let argumentParser: Target.Dependency =
+    .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+/// A rank program of mpi-compare or of the conformance suite: one source, linked to one transport.
+func rankProgram(
+    _ name: String, path: String, backend: Target.Dependency, body: Target.Dependency
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: [backend, body, "MessagePassing"], path: path,
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "swift-mpi",
+    products: [
+        .library(name: "MessagePassing", targets: ["MessagePassing"]),
+        .library(name: "SwiftMPI", targets: ["SwiftMPI"]),
+        .library(name: "ThreadMPI", targets: ["ThreadMPI"]),
+        .library(name: "ServerlessMPI", targets: ["ServerlessMPI"]),
+        .library(name: "Frames", targets: ["Frames"]),
+        .executable(name: "mpi-compare", targets: ["mpi-compare"]),
+        .executable(name: "rendezvous", targets: ["rendezvous"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // The protocol, its vocabulary, and the default collectives.
+        .target(name: "MessagePassing", swiftSettings: strict + lifetimes),
+
+        // Transport 1: the real Open MPI, where it is installed.
+        .systemLibrary(
+            name: "COpenMPI", pkgConfig: "ompi-c",
+            providers: [.apt(["libopenmpi-dev", "pkg-config"])]),
+        .target(name: "CMPIShim", dependencies: ["COpenMPI"]),
+        .target(
+            name: "SwiftMPI", dependencies: ["MessagePassing", "CMPIShim"], swiftSettings: strict),
+
+        // Transport 2: ranks as threads of one process.
+        .target(name: "ThreadMPI", dependencies: ["MessagePassing"], swiftSettings: strict),
+
+        // Transport 3: TCP connections made by hole punching, for AWS Lambda.
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev", "pkg-config"])]),
+        .target(
+            name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", logging],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "rendezvous", dependencies: ["ServerlessMPI", logging], swiftSettings: strict),
+
+        // Distributed dataframes over any Communicator.
+        .target(name: "Frames", dependencies: ["MessagePassing"], swiftSettings: strict),
+
+        // mpi-compare: the same dataframe program, head-to-head.
+        .target(
+            name: "Workloads", dependencies: ["Frames", "MessagePassing"],
+            path: "mpi-compare/Workloads", swiftSettings: strict),
+        .target(name: "Launchers", path: "mpi-compare/Launchers", swiftSettings: strict),
+        .target(name: "Report", path: "mpi-compare/Report", swiftSettings: strict),
+        .executableTarget(
+            name: "mpi-compare",
+            dependencies: ["Launchers", "Report", "Workloads", "ServerlessMPI", argumentParser],
+            path: "mpi-compare/CLI", swiftSettings: strict),
+        rankProgram(
+            "worker-threads", path: "mpi-compare/Workers/threads",
+            backend: "ThreadMPI", body: "Workloads"),
+        rankProgram(
+            "worker-openmpi", path: "mpi-compare/Workers/openmpi",
+            backend: "SwiftMPI", body: "Workloads"),
+        rankProgram(
+            "worker-serverless", path: "mpi-compare/Workers/serverless",
+            backend: "ServerlessMPI", body: "Workloads"),
+
+        // One conformance suite for every backend.
+        .target(
+            name: "Conformance", dependencies: ["MessagePassing"], path: "Tests/Conformance",
+            swiftSettings: strict),
+        rankProgram(
+            "conformance-threads", path: "Tests/conformance-threads",
+            backend: "ThreadMPI", body: "Conformance"),
+        rankProgram(
+            "conformance-openmpi", path: "Tests/conformance-openmpi",
+            backend: "SwiftMPI", body: "Conformance"),
+        rankProgram(
+            "conformance-serverless", path: "Tests/conformance-serverless",
+            backend: "ServerlessMPI", body: "Conformance"),
+    ]
+)

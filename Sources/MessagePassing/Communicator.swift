@@ -1,0 +1,156 @@
+// The Communicator: what a transport must provide, and what it may override. Everything is bytes
+// here, so that one implementation serves every element type; users call the typed methods in
+// PointToPoint/ and Collectives/, which are extensions of this protocol.
+
+/// A group of ranks that exchange messages (MPI 4.1 §7.2).
+///
+/// **Threads.** Point-to-point calls may come from several threads at once. Collectives of one
+/// communicator come from one thread at a time, and *every* rank must call them in the same order:
+/// a collective is an agreement, and a rank that calls another one leaves its peers waiting for a
+/// message that never comes. ThreadMPI and ServerlessMPI detect that and throw
+/// `mismatchedCollective` on every rank; under MPI the program hangs.
+///
+/// **Errors.** Wrong arguments throw `invalidArgument` on the calling rank before anything is
+/// sent. A transport failure (`peerLost`, `timedOut`, `aborted`, `mismatchedCollective`) fails the
+/// communicator: each later call on any rank throws the same first cause.
+public protocol Communicator: AnyObject, Sendable {
+    /// This process's number in the communicator, 0 ..< size. Local.
+    var rank: Int { get }
+    /// Number of ranks. Local.
+    var size: Int { get }
+    /// How long one wait may last before it throws `timedOut`; nil waits for ever. Local.
+    var timeout: Duration? { get }
+
+    // MARK: Point-to-point: a transport writes these
+
+    /// Starts a send (MPI_Isend). Local. `bytes` must stay valid and unchanged until the request
+    /// completes, which may be before a receive is posted. Completes at once for `.none`.
+    func isend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError) -> RequestHandle
+
+    /// Starts a receive (MPI_Irecv). Local. `buffer` must not be touched until the request
+    /// completes. Messages of one pair, tag and context match in the order they were sent.
+    func irecv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> RequestHandle
+
+    /// Blocks until the request completes and frees it, also when it throws (MPI_Wait).
+    func wait(_ request: RequestHandle) throws(MPIError) -> Status
+    /// Makes progress; if the request is complete, frees it and returns its status or throws
+    /// its error (MPI_Test).
+    func test(_ request: RequestHandle) throws(MPIError) -> Status?
+    /// Blocks until one of the requests, which must not be empty, completes and frees that one
+    /// (MPI_Waitany). `index` is which, also when its error is thrown; it is -1 when the error is
+    /// no request's own (`timedOut`), and then none is freed.
+    func waitAny(
+        _ requests: UnsafeBufferPointer<RequestHandle>, index: inout Int
+    ) throws(MPIError) -> Status
+    /// Blocks until all are complete and frees them; `statuses` is empty or as long as `requests`
+    /// (MPI_Waitall). When one fails, all are finished or cancelled before the error is thrown:
+    /// no buffer is in use any more.
+    func waitAll(
+        _ requests: UnsafeBufferPointer<RequestHandle>,
+        statuses: UnsafeMutableBufferPointer<Status>
+    ) throws(MPIError)
+    /// Withdraws a receive that no message has matched yet and frees it: true. Else (a send, or a
+    /// matched receive) false: wait for it (MPI_Cancel).
+    func cancel(_ request: RequestHandle) -> Bool
+
+    /// Is there a message to receive? Makes progress, receives nothing (MPI_Iprobe).
+    func iprobe(from source: Source, tag: Tag) throws(MPIError) -> Status?
+    /// Blocks until there is one (MPI_Probe).
+    func probe(from source: Source, tag: Tag) throws(MPIError) -> Status
+    /// Takes a message out of matching without receiving it (MPI_Improbe), so that no other
+    /// thread's receive can match it; it must then be received by `imrecv`.
+    func improbe(
+        from source: Source, tag: Tag
+    ) throws(MPIError) -> (message: MessageHandle, status: Status)?
+    /// Blocks until there is one (MPI_Mprobe).
+    func mprobe(
+        from source: Source, tag: Tag
+    ) throws(MPIError) -> (message: MessageHandle, status: Status)
+    /// Starts receiving a message that a matched probe returned (MPI_Imrecv).
+    func imrecv(
+        _ message: MessageHandle, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(MPIError) -> RequestHandle
+
+    // MARK: Communicators
+
+    /// Collective. Ranks of equal `color` form a new communicator, ordered by `key`, then by rank
+    /// here; `nil` (MPI_UNDEFINED) joins none and returns nil (MPI_Comm_split).
+    func split(color: Int?, key: Int) throws(MPIError) -> (any Communicator)?
+    /// Collective. The same group with message spaces of its own (MPI_Comm_dup).
+    func dup() throws(MPIError) -> any Communicator
+    /// Local. Fails the communicator on every rank with `reason` as cause, then throws it
+    /// (MPI_Abort).
+    func abort(_ reason: MPIError) throws(MPIError) -> Never
+
+    // MARK: Collectives on bytes: defaults in Algorithms/, a transport may do better
+
+    /// Numbers the next collective call of this communicator; default algorithms start with it.
+    /// Throws `mismatchedCollective` if peers are known to be in another call. Local.
+    func beginCollective(
+        _ operation: CollectiveOperation, root: Int?
+    ) throws(MPIError) -> CollectiveCall
+
+    func barrier() throws(MPIError)
+    /// `buffer` has the same length on all ranks.
+    func bcast(_ buffer: UnsafeMutableRawBufferPointer, root: Int) throws(MPIError)
+    /// `part` has the same length on all ranks; `whole`, size times that, counts at the root only.
+    func gather(
+        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer, root: Int
+    ) throws(MPIError)
+    /// `part` of rank r is partition[r] elements long; `whole` and `partition` count at the root
+    /// only.
+    func gatherv(
+        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
+        partition: Partition, elementSize: Int, root: Int
+    ) throws(MPIError)
+    /// `whole`, size × `part` bytes, counts at the root only.
+    func scatter(
+        _ whole: UnsafeRawBufferPointer, into part: UnsafeMutableRawBufferPointer, root: Int
+    ) throws(MPIError)
+    func scatterv(
+        _ whole: UnsafeRawBufferPointer, partition: Partition,
+        into part: UnsafeMutableRawBufferPointer, elementSize: Int, root: Int
+    ) throws(MPIError)
+    func allgather(
+        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer
+    ) throws(MPIError)
+    /// `partition` is the same on all ranks; `part` is partition[rank] elements long.
+    func allgatherv(
+        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
+        partition: Partition, elementSize: Int
+    ) throws(MPIError)
+    /// Both buffers hold `size` parts of equal length.
+    func alltoall(
+        _ send: UnsafeRawBufferPointer, into recv: UnsafeMutableRawBufferPointer
+    ) throws(MPIError)
+    /// Part r of `send` goes to rank r; part r of `recv` comes from rank r.
+    func alltoallv(
+        _ send: UnsafeRawBufferPointer, _ sendPartition: Partition,
+        into recv: UnsafeMutableRawBufferPointer, _ recvPartition: Partition, elementSize: Int
+    ) throws(MPIError)
+    /// `send` and `result` may be the same memory in every reduction (MPI_IN_PLACE). `result`
+    /// counts at the root only.
+    func reduce(
+        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
+        _ reduction: RawReduction, root: Int
+    ) throws(MPIError)
+    func allreduce(
+        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
+        _ reduction: RawReduction
+    ) throws(MPIError)
+    /// Inclusive prefix reduction: rank r gets the combination of ranks 0 ... r.
+    func scan(
+        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
+        _ reduction: RawReduction
+    ) throws(MPIError)
+    /// Exclusive prefix reduction: rank r gets that of ranks 0 ..< r; rank 0's `result` is left
+    /// as it was.
+    func exscan(
+        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
+        _ reduction: RawReduction
+    ) throws(MPIError)
+}
