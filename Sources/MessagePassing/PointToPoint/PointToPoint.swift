@@ -145,11 +145,3 @@ func checkSendTag(_ tag: Tag, _ operation: String) throws(MPIError) {
         throw .invalidArgument(operation, "tag \(tag) cannot be sent; use 0 ... \(Tag.upperBound)")
     }
 }
-
-/// The bytes of one value, in place.
-@inlinable
-package func withBytes<Element: BitwiseCopyable, Result, Failure: Error>(
-    of value: Element, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-) throws(Failure) -> Result {
-    try withUnsafeBytes(of: value, body)
-}
