@@ -70,14 +70,19 @@ let package = Package(
         .target(name: "Frames", dependencies: ["MessagePassing"], swiftSettings: strict),
 
         // mpi-compare: the same dataframe program, head-to-head.
+        .target(name: "Records", path: "mpi-compare/Records", swiftSettings: strict),
         .target(
-            name: "Workloads", dependencies: ["Frames", "MessagePassing"],
+            name: "Workloads", dependencies: ["Frames", "MessagePassing", "Records"],
             path: "mpi-compare/Workloads", swiftSettings: strict),
-        .target(name: "Launchers", path: "mpi-compare/Launchers", swiftSettings: strict),
-        .target(name: "Report", path: "mpi-compare/Report", swiftSettings: strict),
+        .target(
+            name: "Launchers", dependencies: ["ServerlessMPI"], path: "mpi-compare/Launchers",
+            swiftSettings: strict),
+        .target(
+            name: "Report", dependencies: ["Records"], path: "mpi-compare/Report",
+            swiftSettings: strict),
         .executableTarget(
             name: "mpi-compare",
-            dependencies: ["Launchers", "Report", "Workloads", "ServerlessMPI", argumentParser],
+            dependencies: ["Launchers", "Records", "Report", "Workloads", argumentParser],
             path: "mpi-compare/CLI", swiftSettings: strict),
         rankProgram(
             "worker-threads", path: "mpi-compare/Workers/threads",
