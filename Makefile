@@ -1,0 +1,59 @@
+# Two commands matter: `make compare` shows the same dataframe program on every transport side by
+# side, `make test` proves that all of it works. `make help` lists the rest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Every build checks that a target imports only what Package.swift says it may.
+SWIFT_FLAGS := --explicit-target-dependency-import-check error
+RELEASE := .build/release
+
+RANKS ?= 1,2
+ROWS ?= 4500000
+ITERATIONS ?= 3
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort \
+	  | awk -F'\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: ## List what is missing, with reasons, and install it where that is allowed
+	@scripts/setup
+
+.PHONY: build
+build: setup ## Build everything in release mode
+	swift build -c release $(SWIFT_FLAGS)
+
+.PHONY: data
+data: ## Fetch the input of the flights workload into data/ (once)
+	@python3 scripts/fetch_flights.py
+
+.PHONY: compare
+compare: build ## Run the same dataframe program on every transport here, about 10 minutes
+	@scripts/compare $(RELEASE)
+
+.PHONY: compare-all
+compare-all: build ## The long form of compare: more ranks, weak scaling, more iterations
+	@scripts/compare $(RELEASE) --all
+
+.PHONY: test
+test: setup ## Run every test; ends with the counts
+	@scripts/test
+
+.PHONY: test-full
+test-full: setup ## The long form of test: more sizes, seeds and repetitions
+	@TEST_FULL=1 scripts/test
+
+.PHONY: bench
+bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
+	@scripts/bench $(RELEASE)
+
+.PHONY: format
+format: ## Format every Swift file
+	swift format -i -r Package.swift Sources Tests mpi-compare Examples
+
+.PHONY: clean
+clean: ## Remove build products
+	rm -rf .build Examples/.build

@@ -1,0 +1,123 @@
+// Matching (MPI 4.1 §3.5): which message goes to which receive. Pure: no sockets, no clock, no
+// lock; ThreadMPI and ServerlessMPI keep one of these per communicator and rank.
+
+/// The posted-receive and unexpected-message queues of one communicator on one rank.
+///
+/// Receives and messages are known by ids of the caller's choice. Messages of one sender must be
+/// given to `arrive` in the order they were sent; then matching never overtakes: of several
+/// candidates the oldest wins, on both sides. The user's messages and collectives' live in
+/// separate queues, so that `.any` never sees a collective.
+package struct MatchQueues {
+    private var posted = Queues()
+    private var unexpected = Queues()
+
+    private struct Queues {
+        var pointToPoint = MatchList()
+        var collective = MatchList()
+    }
+
+    package init() {}
+
+    /// Receives waiting for a message.
+    package var postedCount: Int { posted.pointToPoint.count + posted.collective.count }
+    /// Messages waiting for a receive.
+    package var unexpectedCount: Int {
+        unexpected.pointToPoint.count + unexpected.collective.count
+    }
+
+    /// A receive is posted: the id of the unexpected message it takes, or nil: it waits.
+    package mutating func post(
+        receive id: UInt32, source: Source, tag: Tag, call: UInt64
+    ) -> UInt32? {
+        let entry = MatchList.Entry(
+            id: id, source: source.rawValue, tag: tag.rawValue, call: call, byteCount: 0)
+        if call == 0 {
+            if let message = unexpected.pointToPoint.removeFirst(where: { accepts(entry, $0) }) {
+                return message.id
+            }
+            posted.pointToPoint.append(entry)
+        } else {
+            if let message = unexpected.collective.removeFirst(where: { accepts(entry, $0) }) {
+                return message.id
+            }
+            posted.collective.append(entry)
+        }
+        return nil
+    }
+
+    /// A message arrived: the id of the receive that takes it, or nil: it waits.
+    package mutating func arrive(_ envelope: Envelope, message id: UInt32) -> UInt32? {
+        let entry = MatchList.Entry(
+            id: id, source: envelope.source, tag: envelope.tag.rawValue, call: envelope.call,
+            byteCount: envelope.byteCount)
+        if envelope.call == 0 {
+            if let receive = posted.pointToPoint.removeFirst(where: { accepts($0, entry) }) {
+                return receive.id
+            }
+            unexpected.pointToPoint.append(entry)
+        } else {
+            if let receive = posted.collective.removeFirst(where: { accepts($0, entry) }) {
+                return receive.id
+            }
+            unexpected.collective.append(entry)
+        }
+        return nil
+    }
+
+    /// The oldest unexpected message of the user's that a receive would take.
+    package func probe(source: Source, tag: Tag) -> (message: UInt32, status: Status)? {
+        let wanted = MatchList.Entry(
+            id: 0, source: source.rawValue, tag: tag.rawValue, call: 0, byteCount: 0)
+        return unexpected.pointToPoint.first { accepts(wanted, $0) }.map(Self.describe)
+    }
+
+    /// Takes that message out of matching (a matched probe).
+    package mutating func claim(
+        source: Source, tag: Tag
+    ) -> (message: UInt32, status: Status)? {
+        let wanted = MatchList.Entry(
+            id: 0, source: source.rawValue, tag: tag.rawValue, call: 0, byteCount: 0)
+        return unexpected.pointToPoint.removeFirst { accepts(wanted, $0) }.map(Self.describe)
+    }
+
+    /// Withdraws a posted receive; false if it is not waiting any more.
+    package mutating func withdraw(receive id: UInt32) -> Bool {
+        posted.pointToPoint.removeFirst { $0.id == id } != nil
+            || posted.collective.removeFirst { $0.id == id } != nil
+    }
+
+    /// The call of the oldest unexpected collective message with this sequence number, and who
+    /// sent it: what a rank that begins a collective compares with its own.
+    package func unexpectedCall(sequence: UInt32) -> (call: UInt64, source: Int)? {
+        unexpected.collective.first { UInt32($0.call >> 32) == sequence }
+            .map { ($0.call, $0.source) }
+    }
+
+    /// The waiting receives in words, for the error of a missed deadline.
+    package var unmatchedReceives: String {
+        let waiting = (posted.pointToPoint.all + posted.collective.all).prefix(4).map { entry in
+            let source = entry.source == Source.any.rawValue ? "any rank" : "rank \(entry.source)"
+            if let call = CollectiveCall(packed: entry.call) {
+                return "a message of \(call) from \(source)"
+            }
+            let tag = entry.tag == Tag.any.rawValue ? "any tag" : "tag \(entry.tag)"
+            return "a message from \(source) with \(tag)"
+        }
+        let rest = postedCount - waiting.count
+        return waiting.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
+    }
+
+    private static func describe(_ entry: MatchList.Entry) -> (message: UInt32, status: Status) {
+        let status = Status(
+            source: entry.source, tag: Tag(rawValue: entry.tag), byteCount: entry.byteCount)
+        return (entry.id, status)
+    }
+}
+
+/// Would `receive` take `message`? Both are of the same space.
+@inline(__always)
+private func accepts(_ receive: MatchList.Entry, _ message: MatchList.Entry) -> Bool {
+    (receive.source == message.source || receive.source == Source.any.rawValue)
+        && (receive.tag == message.tag || receive.tag == Tag.any.rawValue)
+        && receive.call == message.call
+}
