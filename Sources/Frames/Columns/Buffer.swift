@@ -1,0 +1,108 @@
+// Memory of columns. First touch of fresh pages costs as much as the work done on them, so large
+// buffers ask for huge pages and are reused instead of being given back to the system.
+import Glibc
+import Synchronization
+
+/// A block of memory, 64-byte aligned, freed (or kept for reuse) with its last reference.
+///
+/// Filled by its maker, then shared read-only: that discipline, not a lock, makes it Sendable.
+final class Buffer: @unchecked Sendable {
+    let pointer: UnsafeMutableRawPointer
+    /// Usable bytes; at least 64 more are readable, so that kernels may load whole words.
+    let byteCount: Int
+    private let capacity: Int
+
+    /// Uninitialised memory.
+    init(byteCount: Int) {
+        precondition(byteCount >= 0, "a buffer of \(byteCount) bytes")
+        let (pointer, capacity) = BufferPool.shared.take(byteCount + 64)
+        self.pointer = pointer
+        self.capacity = capacity
+        self.byteCount = byteCount
+    }
+
+    convenience init(zeroedByteCount byteCount: Int) {
+        self.init(byteCount: byteCount)
+        memset(pointer, 0, byteCount + 64)
+    }
+
+    convenience init<Element: BitwiseCopyable>(copying elements: [Element]) {
+        self.init(byteCount: elements.count * MemoryLayout<Element>.stride)
+        elements.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress { memcpy(pointer, base, bytes.count) }
+        }
+    }
+
+    deinit { BufferPool.shared.give(pointer, capacity) }
+
+    @inline(__always)
+    func elements<Element: BitwiseCopyable>(
+        as type: Element.Type
+    ) -> UnsafeMutablePointer<Element> {
+        pointer.assumingMemoryBound(to: type)
+    }
+}
+
+/// Large blocks waiting for their next use, by size class.
+final class BufferPool: Sendable {
+    static let shared = BufferPool()
+
+    /// Smaller blocks are left to malloc, which reuses them well itself.
+    static let minimumByteCount = 1 << 20
+    private static let hugePageByteCount = 2 << 20
+    /// Blocks kept per process; beyond it they go back to the system.
+    static let limitByteCount = 1 << 30
+
+    private struct State {
+        var free: [Int: [UInt]] = [:]
+        var byteCount = 0
+    }
+    private let state = Mutex(State())
+
+    /// A block of at least `byteCount` bytes and its true size.
+    func take(_ byteCount: Int) -> (UnsafeMutableRawPointer, Int) {
+        guard byteCount >= Self.minimumByteCount else {
+            return (Self.allocate(byteCount, alignment: 64), byteCount)
+        }
+        let capacity = Self.sizeClass(byteCount)
+        let reused: UInt? = state.withLock { state in
+            guard let block = state.free[capacity]?.popLast() else { return nil }
+            state.byteCount -= capacity
+            return block
+        }
+        if let reused, let pointer = UnsafeMutableRawPointer(bitPattern: reused) {
+            return (pointer, capacity)
+        }
+        let pointer = Self.allocate(capacity, alignment: Self.hugePageByteCount)
+        madvise(pointer, capacity, MADV_HUGEPAGE)
+        return (pointer, capacity)
+    }
+
+    func give(_ pointer: UnsafeMutableRawPointer, _ capacity: Int) {
+        let kept =
+            capacity >= Self.minimumByteCount
+            && state.withLock { state in
+                guard state.byteCount + capacity <= Self.limitByteCount else { return false }
+                state.free[capacity, default: []].append(UInt(bitPattern: pointer))
+                state.byteCount += capacity
+                return true
+            }
+        if !kept { free(pointer) }
+    }
+
+    /// Size classes an eighth of a power of two apart: at most 12.5 % is wasted, and a buffer
+    /// freed by one operator fits the next one's.
+    static func sizeClass(_ byteCount: Int) -> Int {
+        let power = Int.bitWidth - 1 - byteCount.leadingZeroBitCount
+        let step = max(1 << (power - 3), 4096)
+        return (byteCount + step - 1) / step * step
+    }
+
+    private static func allocate(_ byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer {
+        let rounded = (byteCount + alignment - 1) / alignment * alignment
+        guard let pointer = aligned_alloc(alignment, rounded) else {
+            fatalError("out of memory: \(byteCount) bytes for a column")
+        }
+        return pointer
+    }
+}
