@@ -11,6 +11,8 @@ final class Buffer: @unchecked Sendable {
     /// Usable bytes; at least 64 more are readable, so that kernels may load whole words.
     let byteCount: Int
     private let capacity: Int
+    /// Whose memory this is a part of; nil if it is its own.
+    private let owner: Buffer?
 
     /// Uninitialised memory.
     init(byteCount: Int) {
@@ -19,6 +21,18 @@ final class Buffer: @unchecked Sendable {
         self.pointer = pointer
         self.capacity = capacity
         self.byteCount = byteCount
+        self.owner = nil
+    }
+
+    /// A part of `owner`'s memory, which it keeps alive. No copy.
+    init(viewing owner: Buffer, from offset: Int, byteCount: Int) {
+        precondition(
+            offset >= 0 && byteCount >= 0 && offset + byteCount <= owner.byteCount,
+            "a view beyond its buffer")
+        self.pointer = owner.pointer + offset
+        self.capacity = 0
+        self.byteCount = byteCount
+        self.owner = owner
     }
 
     convenience init(zeroedByteCount byteCount: Int) {
@@ -33,7 +47,9 @@ final class Buffer: @unchecked Sendable {
         }
     }
 
-    deinit { BufferPool.shared.give(pointer, capacity) }
+    deinit {
+        if owner == nil { BufferPool.shared.give(pointer, capacity) }
+    }
 
     @inline(__always)
     func elements<Element: BitwiseCopyable>(
