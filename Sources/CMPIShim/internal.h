@@ -1,0 +1,62 @@
+// What the C files of the shim share: handles as bits, counts beyond MPI's int, deadlines.
+#ifndef CMPI_INTERNAL_H
+#define CMPI_INTERNAL_H
+
+#include "CMPIShim.h"
+
+#if __has_include(<mpi.h>)
+#define CMPI_HAVE_MPI 1
+#define OMPI_SKIP_MPICXX 1
+#include <mpi.h>
+#include <string.h>
+
+/// Handles are pointers (Open MPI) or ints (MPICH); their bits fit.
+#define CMPI_HANDLE(Type, name)                                                                  \
+    static inline Type name##_of(uint64_t bits) {                                                \
+        Type handle;                                                                             \
+        memcpy(&handle, &bits, sizeof handle);                                                   \
+        return handle;                                                                           \
+    }                                                                                            \
+    static inline uint64_t bits_of_##name(Type handle) {                                         \
+        uint64_t bits = 0;                                                                       \
+        memcpy(&bits, &handle, sizeof handle);                                                   \
+        return bits;                                                                             \
+    }
+
+CMPI_HANDLE(MPI_Comm, comm)
+CMPI_HANDLE(MPI_Request, request)
+CMPI_HANDLE(MPI_Message, message)
+
+// Arguments of one MPI call that describe `n` bytes at `displacement`: plain MPI_BYTEs while the
+// numbers fit an int, one element of a derived type beyond. Both sides of a message choose on
+// their own: type signatures, all MPI_BYTE, match by their total length (MPI 4.1 §3.3.1).
+typedef struct {
+    int count;
+    int displacement; // in bytes
+    MPI_Datatype type;
+    int is_derived;
+} cmpi_extent;
+
+int cmpi_extent_make(size_t byte_count, size_t displacement, cmpi_extent *extent);
+void cmpi_extent_free(cmpi_extent *extent);
+
+/// The largest count MPI is given; see cmpi_init.
+extern size_t cmpi_max_count;
+
+/// Completes a nonblocking call within `seconds`. Returns `code` if that is an error already.
+int cmpi_finish(int code, MPI_Request *request, double seconds);
+
+/// A moment to give up at. Never, for negative `seconds`.
+typedef struct {
+    double end;
+    unsigned polls;
+} cmpi_deadline;
+
+cmpi_deadline cmpi_deadline_in(double seconds);
+/// Yields the processor now and then; true once the deadline has passed.
+int cmpi_has_passed(cmpi_deadline *deadline);
+
+void cmpi_status_copy(const MPI_Status *status, cmpi_status *copy);
+
+#endif
+#endif
