@@ -1,0 +1,190 @@
+// The steps algorithms are made of: messages of one collective call, whose lengths are checked,
+// because ranks that disagree about a count must be told so and not left with half a result.
+
+extension Communicator {
+    func post(
+        sendOf bytes: UnsafeRawBufferPointer, to rank: Int, step: Int, _ call: CollectiveCall
+    ) throws(MPIError) -> RequestHandle {
+        try isend(
+            bytes, to: .rank(rank), tag: Tag(rawValue: Int32(truncatingIfNeeded: step)),
+            context: .collective(call))
+    }
+
+    func post(
+        recvInto buffer: UnsafeMutableRawBufferPointer, from rank: Int, step: Int,
+        _ call: CollectiveCall
+    ) throws(MPIError) -> RequestHandle {
+        try irecv(
+            into: buffer, from: .rank(rank), tag: Tag(rawValue: Int32(truncatingIfNeeded: step)),
+            context: .collective(call))
+    }
+
+    func sendStep(
+        _ bytes: UnsafeRawBufferPointer, to rank: Int, step: Int, _ call: CollectiveCall
+    ) throws(MPIError) {
+        _ = try wait(try post(sendOf: bytes, to: rank, step: step, call))
+    }
+
+    /// Receives exactly `buffer.count` bytes.
+    func recvStep(
+        into buffer: UnsafeMutableRawBufferPointer, from rank: Int, step: Int,
+        _ call: CollectiveCall
+    ) throws(MPIError) {
+        let request = try post(recvInto: buffer, from: rank, step: step, call)
+        try finish(recv: request, of: buffer.count, from: rank, call)
+    }
+
+    /// Sends to one rank and receives from another (or the same) at once.
+    func exchangeStep(
+        _ bytes: UnsafeRawBufferPointer, to destination: Int,
+        into buffer: UnsafeMutableRawBufferPointer, from source: Int, step: Int,
+        _ call: CollectiveCall
+    ) throws(MPIError) {
+        let receive = try post(recvInto: buffer, from: source, step: step, call)
+        let send: RequestHandle
+        do throws(MPIError) {
+            send = try post(sendOf: bytes, to: destination, step: step, call)
+        } catch {
+            abandon(receive)
+            throw error
+        }
+        do throws(MPIError) {
+            try finish(recv: receive, of: buffer.count, from: source, call)
+        } catch {
+            _ = try? wait(send)
+            throw error
+        }
+        _ = try wait(send)
+    }
+
+    /// Waits for a receive and checks its length.
+    func finish(
+        recv request: RequestHandle, of byteCount: Int, from rank: Int, _ call: CollectiveCall
+    ) throws(MPIError) {
+        let status: Status
+        do throws(MPIError) {
+            status = try wait(request)
+        } catch {
+            guard error.code == .truncated else { throw error }
+            try disagree(with: rank, call, expected: byteCount, sent: error.actualByteCount)
+        }
+        guard status.byteCount == byteCount else {
+            try disagree(with: rank, call, expected: byteCount, sent: status.byteCount)
+        }
+    }
+
+    /// Two ranks passed different counts to one collective: every rank hears of it.
+    func disagree(
+        with rank: Int, _ call: CollectiveCall, expected: Int, sent: Int?
+    ) throws(MPIError) -> Never {
+        let sentText = sent.map { "\($0) bytes" } ?? "another number of bytes"
+        try abort(
+            MPIError(
+                .mismatchedCollective, operation: call.name,
+                reason: "rank \(rank)'s \(call.name) sent \(sentText) where rank "
+                    + "\(self.rank)'s \(call.name) expects \(expected); all ranks must agree on "
+                    + "the counts",
+                peer: rank, expectedByteCount: expected, actualByteCount: sent))
+    }
+
+    /// Posted requests of one step, with what their receives must bring. When one fails, all are
+    /// finished or cancelled before the error is thrown.
+    func finish(_ step: borrowing PostedStep, _ call: CollectiveCall) throws(MPIError) {
+        var statuses = Array(repeating: Status.empty, count: step.requests.count)
+        do throws(MPIError) {
+            var statuses = statuses.mutableSpan
+            try statuses.withUnsafeMutableBufferPointer { (statuses) throws(MPIError) in
+                try step.requests.span.withUnsafeBufferPointer { (requests) throws(MPIError) in
+                    if !requests.isEmpty { try waitAll(requests, statuses: statuses) }
+                }
+            }
+        } catch {
+            guard error.code == .truncated, let peer = error.peer else { throw error }
+            try disagree(
+                with: peer, call, expected: error.expectedByteCount ?? 0,
+                sent: error.actualByteCount)
+        }
+        for (index, expected) in step.expected.enumerated() {
+            guard let expected, statuses[index].byteCount != expected.byteCount else { continue }
+            try disagree(
+                with: expected.rank, call, expected: expected.byteCount,
+                sent: statuses[index].byteCount)
+        }
+    }
+}
+
+/// Requests under way together; ends with `Communicator.finish`, or `abandon` after an error.
+struct PostedStep {
+    fileprivate(set) var requests: [RequestHandle] = []
+    /// Per request: the sender and length of a receive; nil for sends.
+    fileprivate(set) var expected: [(rank: Int, byteCount: Int)?] = []
+
+    init(capacity: Int) {
+        requests.reserveCapacity(capacity)
+        expected.reserveCapacity(capacity)
+    }
+
+    mutating func send(
+        _ bytes: UnsafeRawBufferPointer, to rank: Int, step: Int = 0, _ call: CollectiveCall,
+        on communicator: some Communicator
+    ) throws(MPIError) {
+        do throws(MPIError) {
+            requests.append(
+                try communicator.post(sendOf: bytes, to: rank, step: step, call))
+            expected.append(nil)
+        } catch {
+            abandon(on: communicator)
+            throw error
+        }
+    }
+
+    mutating func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from rank: Int, step: Int = 0,
+        _ call: CollectiveCall, on communicator: some Communicator
+    ) throws(MPIError) {
+        do throws(MPIError) {
+            requests.append(
+                try communicator.post(recvInto: buffer, from: rank, step: step, call))
+            expected.append((rank, buffer.count))
+        } catch {
+            abandon(on: communicator)
+            throw error
+        }
+    }
+
+    /// No buffer may stay in use after an error.
+    private mutating func abandon(on communicator: some Communicator) {
+        for request in requests { communicator.abandon(request) }
+        requests.removeAll()
+    }
+}
+
+/// Aligned scratch memory for the time of `body`.
+func withScratch<Result>(
+    byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(MPIError) -> Result
+) throws(MPIError) -> Result {
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+    defer { scratch.deallocate() }
+    return try body(scratch)
+}
+
+/// A part of a buffer, as a buffer.
+extension UnsafeRawBufferPointer {
+    @inline(__always)
+    func part(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: self[offset..<offset + count])
+    }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    @inline(__always)
+    func part(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: self[offset..<offset + count])
+    }
+
+    /// Copies, unless both are the same memory already.
+    @inline(__always)
+    func fill(from source: UnsafeRawBufferPointer) {
+        if source.baseAddress != UnsafeRawPointer(baseAddress) { copyMemory(from: source) }
+    }
+}
