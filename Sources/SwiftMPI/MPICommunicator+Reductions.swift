@@ -16,7 +16,7 @@ extension MPICommunicator {
         let resultCount = rank == root ? result.count : send.count
         try checkOperands(send.count, resultCount, reduction, "reduce")
         guard let native = native(reduction, send, result) else {
-            throw noAlgorithm
+            return try DefaultAlgorithms(self).reduce(send, into: result, reduction, root: root)
         }
         try check(cmpi_reduce(native, Int32(root), handle, seconds), "reduce")
     }
@@ -28,7 +28,7 @@ extension MPICommunicator {
     ) throws(MPIError) {
         try checkOperands(send.count, result.count, reduction, "allreduce")
         guard let native = native(reduction, send, result) else {
-            throw noAlgorithm
+            return try DefaultAlgorithms(self).allreduce(send, into: result, reduction)
         }
         try check(cmpi_allreduce(native, handle, seconds), "allreduce")
     }
@@ -40,7 +40,7 @@ extension MPICommunicator {
     ) throws(MPIError) {
         try checkOperands(send.count, result.count, reduction, "scan")
         guard let native = native(reduction, send, result) else {
-            throw noAlgorithm
+            return try DefaultAlgorithms(self).scan(send, into: result, reduction)
         }
         try check(cmpi_scan(native, handle, seconds), "scan")
     }
@@ -52,7 +52,7 @@ extension MPICommunicator {
     ) throws(MPIError) {
         try checkOperands(send.count, result.count, reduction, "exscan")
         guard let native = native(reduction, send, result) else {
-            throw noAlgorithm
+            return try DefaultAlgorithms(self).exscan(send, into: result, reduction)
         }
         try check(cmpi_exscan(native, handle, seconds), "exscan")
     }
@@ -84,6 +84,3 @@ extension MPICommunicator {
         }
     }
 }
-
-private let noAlgorithm = MPIError(
-    .unsupported, operation: "reduce", reason: "user-defined reductions come with the algorithms")
