@@ -60,8 +60,9 @@ let package = Package(
         // Transport 3: TCP connections made by hole punching, for AWS Lambda.
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev", "pkg-config"])]),
+        .systemLibrary(name: "CLinux"),
         .target(
-            name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", logging],
+            name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", "CLinux", logging],
             swiftSettings: strict),
         .executableTarget(
             name: "rendezvous", dependencies: ["ServerlessMPI", logging], swiftSettings: strict),
