@@ -24,7 +24,7 @@ extension MPICommunicator {
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer, root: Int
     ) throws(MPIError) {
         try checkRoot(root, "gather")
-        if rank == root { try checkWhole(whole.count, part.count, "gather") }
+        if rank == root { try checkWhole(whole.count, ofParts: part.count, "gather") }
         try check(
             cmpi_gather(
                 part.baseAddress, part.count, whole.baseAddress, Int32(root), handle, seconds),
@@ -38,8 +38,10 @@ extension MPICommunicator {
     ) throws(MPIError) {
         try checkRoot(root, "gatherv")
         if rank == root {
-            try checkPartition(partition, elementSize, whole.count, "gatherv")
-            try checkPart(part.count, partition, elementSize, "gatherv")
+            try checkPartition(
+                partition, byteCount: whole.count, elementSize: elementSize, "gatherv")
+            try checkPart(
+                part.count, count: partition.counts[rank], elementSize: elementSize, "gatherv")
         }
         let code = withShim(partition, elementSize) { partition in
             cmpi_gatherv(
@@ -54,7 +56,7 @@ extension MPICommunicator {
         _ whole: UnsafeRawBufferPointer, into part: UnsafeMutableRawBufferPointer, root: Int
     ) throws(MPIError) {
         try checkRoot(root, "scatter")
-        if rank == root { try checkWhole(whole.count, part.count, "scatter") }
+        if rank == root { try checkWhole(whole.count, ofParts: part.count, "scatter") }
         try check(
             cmpi_scatter(
                 whole.baseAddress, part.baseAddress, part.count, Int32(root), handle, seconds),
@@ -68,8 +70,10 @@ extension MPICommunicator {
     ) throws(MPIError) {
         try checkRoot(root, "scatterv")
         if rank == root {
-            try checkPartition(partition, elementSize, whole.count, "scatterv")
-            try checkPart(part.count, partition, elementSize, "scatterv")
+            try checkPartition(
+                partition, byteCount: whole.count, elementSize: elementSize, "scatterv")
+            try checkPart(
+                part.count, count: partition.counts[rank], elementSize: elementSize, "scatterv")
         }
         let code = withShim(partition, elementSize) { partition in
             cmpi_scatterv(
@@ -83,7 +87,7 @@ extension MPICommunicator {
     public func allgather(
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer
     ) throws(MPIError) {
-        try checkWhole(whole.count, part.count, "allgather")
+        try checkWhole(whole.count, ofParts: part.count, "allgather")
         try check(
             cmpi_allgather(part.baseAddress, part.count, whole.baseAddress, handle, seconds),
             "allgather")
@@ -94,8 +98,10 @@ extension MPICommunicator {
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
         partition: Partition, elementSize: Int
     ) throws(MPIError) {
-        try checkPartition(partition, elementSize, whole.count, "allgatherv")
-        try checkPart(part.count, partition, elementSize, "allgatherv")
+        try checkPartition(
+            partition, byteCount: whole.count, elementSize: elementSize, "allgatherv")
+        try checkPart(
+            part.count, count: partition.counts[rank], elementSize: elementSize, "allgatherv")
         let code = withShim(partition, elementSize) { partition in
             cmpi_allgatherv(part.baseAddress, whole.baseAddress, partition, handle, seconds)
         }
@@ -125,8 +131,10 @@ extension MPICommunicator {
         _ send: UnsafeRawBufferPointer, _ sendPartition: Partition,
         into recv: UnsafeMutableRawBufferPointer, _ recvPartition: Partition, elementSize: Int
     ) throws(MPIError) {
-        try checkPartition(sendPartition, elementSize, send.count, "alltoallv")
-        try checkPartition(recvPartition, elementSize, recv.count, "alltoallv")
+        try checkPartition(
+            sendPartition, byteCount: send.count, elementSize: elementSize, "alltoallv")
+        try checkPartition(
+            recvPartition, byteCount: recv.count, elementSize: elementSize, "alltoallv")
         let code = withShim(sendPartition, elementSize) { sends in
             withShim(recvPartition, elementSize) { recvs in
                 cmpi_alltoallv(send.baseAddress, sends, recv.baseAddress, recvs, handle, seconds)
@@ -146,63 +154,6 @@ private func withShim(
                 cmpi_partition(
                     counts: counts.baseAddress, offsets: offsets.baseAddress,
                     element_size: elementSize))
-        }
-    }
-}
-
-// MARK: Arguments
-
-extension MPICommunicator {
-    func checkRoot(_ root: Int, _ operation: String) throws(MPIError) {
-        guard (0..<size).contains(root) else {
-            throw .invalidArgument(operation, "no rank \(root) in a group of \(size)")
-        }
-    }
-
-    private func checkWhole(_ whole: Int, _ part: Int, _ operation: String) throws(MPIError) {
-        guard whole == part * size else {
-            throw .invalidArgument(
-                operation, "\(size) parts of \(part) bytes do not make a whole of \(whole)")
-        }
-    }
-
-    /// Is there one part per rank, each inside the buffer?
-    private func checkPartition(
-        _ partition: Partition, _ elementSize: Int, _ byteCount: Int, _ operation: String
-    ) throws(MPIError) {
-        guard partition.parts == size else {
-            throw .invalidArgument(
-                operation, "\(partition.parts) parts for \(size) ranks; give one per rank")
-        }
-        for part in 0..<partition.parts
-        where partition.counts[part] < 0 || partition.offsets[part] < 0 {
-            throw .invalidArgument(
-                operation,
-                """
-                part \(part) has \(partition.counts[part]) elements at \
-                \(partition.offsets[part]); neither may be negative
-                """)
-        }
-        guard partition.extent * elementSize <= byteCount else {
-            throw .invalidArgument(
-                operation,
-                """
-                the parts reach to element \(partition.extent), the buffer has \
-                \(byteCount / max(elementSize, 1))
-                """)
-        }
-    }
-
-    private func checkPart(
-        _ byteCount: Int, _ partition: Partition, _ elementSize: Int, _ operation: String
-    ) throws(MPIError) {
-        guard byteCount == partition.counts[rank] * elementSize else {
-            throw .invalidArgument(
-                operation,
-                """
-                this rank's part has \(byteCount) bytes, its place \
-                \(partition.counts[rank] * elementSize)
-                """)
         }
     }
 }

@@ -13,8 +13,7 @@ extension MPICommunicator {
         _ reduction: RawReduction, root: Int
     ) throws(MPIError) {
         try checkRoot(root, "reduce")
-        let resultCount = rank == root ? result.count : send.count
-        try checkOperands(send.count, resultCount, reduction, "reduce")
+        try checkReduction(send, rank == root ? result : nil, reduction, "reduce")
         guard let native = native(reduction, send, result) else {
             return try DefaultAlgorithms(self).reduce(send, into: result, reduction, root: root)
         }
@@ -26,7 +25,7 @@ extension MPICommunicator {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {
-        try checkOperands(send.count, result.count, reduction, "allreduce")
+        try checkReduction(send, result, reduction, "allreduce")
         guard let native = native(reduction, send, result) else {
             return try DefaultAlgorithms(self).allreduce(send, into: result, reduction)
         }
@@ -38,7 +37,7 @@ extension MPICommunicator {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {
-        try checkOperands(send.count, result.count, reduction, "scan")
+        try checkReduction(send, result, reduction, "scan")
         guard let native = native(reduction, send, result) else {
             return try DefaultAlgorithms(self).scan(send, into: result, reduction)
         }
@@ -50,7 +49,7 @@ extension MPICommunicator {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {
-        try checkOperands(send.count, result.count, reduction, "exscan")
+        try checkReduction(send, result, reduction, "exscan")
         guard let native = native(reduction, send, result) else {
             return try DefaultAlgorithms(self).exscan(send, into: result, reduction)
         }
@@ -69,18 +68,5 @@ extension MPICommunicator {
             send: send.baseAddress, result: result.baseAddress,
             count: send.count / reduction.elementSize, type: Int32(datatype.rawValue),
             operation: Int32(operation.rawValue))
-    }
-
-    private func checkOperands(
-        _ send: Int, _ result: Int, _ reduction: RawReduction, _ operation: String
-    ) throws(MPIError) {
-        guard send == result, send.isMultiple(of: reduction.elementSize) else {
-            throw .invalidArgument(
-                operation,
-                """
-                \(send) bytes cannot be combined into \(result); both must be the same number of \
-                elements of \(reduction.elementSize) bytes
-                """)
-        }
     }
 }

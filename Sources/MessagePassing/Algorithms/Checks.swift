@@ -1,8 +1,8 @@
 // Argument checks that every default collective makes before it sends anything, so that a wrong
-// call on one rank disturbs no other.
+// call on one rank disturbs no other. Transports with collectives of their own make them, too.
 
 extension Communicator {
-    func checkRoot(_ root: Int, _ operation: String) throws(MPIError) {
+    package func checkRoot(_ root: Int, _ operation: String) throws(MPIError) {
         guard root >= 0 && root < size else {
             throw .invalidArgument(
                 operation, "root \(root) is not a rank; ranks are 0 ..< \(size)")
@@ -10,7 +10,7 @@ extension Communicator {
     }
 
     /// A buffer that must hold `size` parts of `partByteCount` bytes.
-    func checkWhole(
+    package func checkWhole(
         _ byteCount: Int, ofParts partByteCount: Int, _ operation: String
     ) throws(MPIError) {
         guard byteCount == partByteCount * size else {
@@ -22,7 +22,7 @@ extension Communicator {
     }
 
     /// A buffer divided by `partition` into one part per rank.
-    func checkPartition(
+    package func checkPartition(
         _ partition: Partition, byteCount: Int, elementSize: Int, _ operation: String
     ) throws(MPIError) {
         guard partition.parts == size else {
@@ -44,7 +44,7 @@ extension Communicator {
     }
 
     /// A part that must be `count` elements long.
-    func checkPart(
+    package func checkPart(
         _ byteCount: Int, count: Int, elementSize: Int, _ operation: String
     ) throws(MPIError) {
         guard byteCount == count * elementSize else {
@@ -56,7 +56,7 @@ extension Communicator {
     }
 
     /// The two buffers of a reduction.
-    func checkReduction(
+    package func checkReduction(
         _ send: UnsafeRawBufferPointer, _ result: UnsafeMutableRawBufferPointer?,
         _ reduction: RawReduction, _ operation: String
     ) throws(MPIError) {
