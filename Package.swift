@@ -108,5 +108,8 @@ let package = Package(
         rankProgram(
             "conformance-serverless", path: "Tests/conformance-serverless",
             backend: "ServerlessMPI", body: "Conformance"),
+        .testTarget(
+            name: "ServerlessMPITests", dependencies: ["ServerlessMPI", "MessagePassing"],
+            swiftSettings: strict),
     ]
 )

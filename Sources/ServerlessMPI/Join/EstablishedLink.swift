@@ -1,0 +1,50 @@
+// A finished connection to one peer, as connectMesh hands it to the progress engine: who, by
+// which descriptor, through which TLS session, and by which path it came about.
+
+/// The kind of address a connection was made through (RFC 8445 §5.1.1).
+public enum CandidateKind: UInt8, Sendable, CustomStringConvertible {
+    /// An address of the peer's own interfaces.
+    case host = 1
+    /// The address the rendezvous server saw the peer come from.
+    case serverReflexive = 2
+    /// An address at which a relay forwards to the peer.
+    case relayed = 3
+
+    public var description: String {
+        switch self {
+        case .host: "host"
+        case .serverReflexive: "server-reflexive"
+        case .relayed: "relayed"
+        }
+    }
+}
+
+/// How the connection to one peer came about: what a user sees when asking "how am I connected?".
+public struct LinkPath: Sendable, Equatable {
+    /// The kind of the peer's address that worked; for an accepted connection the kind the peer's
+    /// address has in the roster.
+    public var candidate: CandidateKind
+    /// `address:port` at this end and at the other.
+    public var localAddress: String
+    public var remoteAddress: String
+    /// The peer shares this host and network namespace, so the link never crosses a wire.
+    public var isSameHost: Bool
+    /// Did this end's `connect` make it (simultaneous open included), or was it accepted?
+    public var isDialled: Bool
+    /// The kernel's smoothed round-trip time at hand-over.
+    public var roundTripTime: Duration
+    /// From the start of connectMesh until the link was authenticated and agreed on.
+    public var connectTime: Duration
+}
+
+/// One authenticated connection, handed over and from now on owned by the receiver: the control
+/// thread has forgotten the descriptor. The receiver frees `tls` (if any) before it closes
+/// `fileDescriptor`.
+struct EstablishedLink {
+    let peer: Int
+    /// Nonblocking, close-on-exec, TCP_NODELAY, congestion control cubic where allowed.
+    let fileDescriptor: Int32
+    /// nil in encryption mode `none`: then read and write the descriptor itself.
+    let tls: TLSSession?
+    let path: LinkPath
+}
