@@ -48,8 +48,8 @@ public struct ResultTable: Sendable, Equatable {
         if columns != other.columns { return "columns \(columns) and \(other.columns)" }
         if rows.count != other.rows.count { return "\(rows.count) and \(other.rows.count) rows" }
         for (index, (row, otherRow)) in zip(rows, other.rows).enumerated() {
-            for (column, pair) in zip(columns, zip(row, otherRow)) where !pair.0.agrees(with: pair.1)
-            {
+            for (column, pair) in zip(columns, zip(row, otherRow)) {
+                if pair.0.agrees(with: pair.1) { continue }
                 return "row \(index + 1), \(column): \(pair.0) and \(pair.1)"
             }
         }

@@ -12,7 +12,7 @@ public enum WorkerMessage: Sendable, Equatable {
     case result(WorkerResult)
 }
 
-public struct WorkerStart: Sendable, Equatable, Codable {
+public struct WorkerStart: Sendable, Equatable {
     public var ranks: Int
     /// From the entry of the process to the entry of the body, the slowest rank's.
     public var setupSeconds: Double
@@ -23,7 +23,7 @@ public struct WorkerStart: Sendable, Equatable, Codable {
     }
 }
 
-public struct WorkerIteration: Sendable, Equatable, Codable {
+public struct WorkerIteration: Sendable, Equatable {
     /// From after one barrier to after the next, the slowest rank's.
     public var seconds: Double
     /// Mean over ranks of the time outside communicator calls.
@@ -53,6 +53,10 @@ public struct WorkerResult: Sendable, Equatable {
         self.outputRows = outputRows
         self.checksum = checksum
         self.tables = tables
+    }
+
+    public func hasSameRows(as other: WorkerResult) -> Bool {
+        outputRows == other.outputRows && checksum == other.checksum
     }
 }
 
@@ -103,6 +107,80 @@ extension Cell {
         case .integer(let value): .integer(value)
         case .number(let value): .number(value)
         case .text(let value): .string(value)
+        }
+    }
+}
+
+extension WorkerMessage {
+    /// The message that a line of a worker's output is; nil for any other line.
+    public init?(line: String) {
+        guard line.hasPrefix("{"), let json = JSONValue(parsing: line),
+            case .string(let kind)? = json["message"]
+        else { return nil }
+        switch kind {
+        case "started":
+            guard let ranks = json["ranks"]?.integer,
+                let setupSeconds = json["setupSeconds"]?.number
+            else { return nil }
+            self = .started(WorkerStart(ranks: ranks, setupSeconds: setupSeconds))
+        case "iteration":
+            guard let seconds = json["seconds"]?.number,
+                let computeSeconds = json["computeSeconds"]?.number,
+                let communicationSeconds = json["communicationSeconds"]?.number,
+                let bytes = json["bytes"]?.integer
+            else { return nil }
+            self = .iteration(
+                WorkerIteration(
+                    seconds: seconds, computeSeconds: computeSeconds,
+                    communicationSeconds: communicationSeconds, bytes: bytes))
+        case "result":
+            guard let outputRows = json["outputRows"]?.integer,
+                case .string(let checksum)? = json["checksum"],
+                case .array(let tables)? = json["tables"]
+            else { return nil }
+            self = .result(
+                WorkerResult(
+                    outputRows: outputRows, checksum: checksum,
+                    tables: tables.compactMap { ResultTable(json: $0) }))
+        default: return nil
+        }
+    }
+}
+
+extension ResultTable {
+    init?(json: JSONValue) {
+        guard case .string(let name)? = json["name"], case .array(let columns)? = json["columns"],
+            case .array(let rows)? = json["rows"]
+        else { return nil }
+        self.init(
+            name: name,
+            columns: columns.map { if case .string(let column) = $0 { column } else { "" } },
+            rows: rows.map { row in
+                guard case .array(let cells) = row else { return [] }
+                return cells.map { Cell(json: $0) }
+            })
+    }
+}
+
+extension Cell {
+    init(json: JSONValue) {
+        switch json {
+        case .integer(let value): self = .integer(value)
+        case .number(let value): self = .number(value)
+        case .string(let value): self = .text(value)
+        default: self = .null
+        }
+    }
+}
+
+extension JSONValue {
+    var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+
+    var number: Double? {
+        switch self {
+        case .number(let value): value
+        case .integer(let value): Double(value)
+        default: nil
         }
     }
 }

@@ -14,6 +14,9 @@ public protocol Workload: Sendable {
     static var name: String { get }
     /// One line for `--help`.
     static var summary: String { get }
+    /// Rows of the input if it is real data, the same whatever `--rows` and `--mode` say; nil
+    /// (the default) if the input is generated.
+    static var fixedInputRows: Int? { get }
 
     /// - Throws: an error whose description says in one line what is wrong with the options.
     init(_ options: WorkloadOptions) throws
@@ -24,6 +27,10 @@ public protocol Workload: Sendable {
     func run(_ input: Input, on world: any Communicator) throws -> Output
     /// Rows, checksum and tables of an output, the same on all ranks. Not timed.
     func summarize(_ output: Output, on world: any Communicator) throws -> WorkloadResult
+}
+
+extension Workload {
+    public static var fixedInputRows: Int? { nil }
 }
 
 /// What `mpi-compare run` passes on to each workload.

@@ -1,0 +1,98 @@
+// `mpi-compare launch`: mpirun for every environment.
+import ArgumentParser
+import Launchers
+
+struct LaunchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "launch",
+        abstract: "Start a program on N ranks in one environment.",
+        discussion: """
+            Output is prefixed by rank, INT and TERM are passed on, the first failure ends the \
+            other ranks, and its exit code is returned. Example:
+
+              mpi-compare launch -n 4 --environment serverless -- ./program arguments
+
+            serverless-tls encrypts every connection and is the default; serverless does not, as \
+            Open MPI does not.
+            """)
+
+    @Option(name: [.customShort("n"), .customLong("ranks")], help: "Number of ranks.")
+    var ranks = 1
+
+    @Option(help: "One of: \(Environment.names).")
+    var environment = Environment.serverlessTLS.rawValue
+
+    @Option(help: "End the job after this many seconds (exit code 124).")
+    var timeout: Double?
+
+    @Option(help: "Fail a rank whose wait lasts longer than this many seconds.")
+    var operationTimeout: Int?
+
+    @Option(help: "Seconds from TERM to KILL when a job is ended.")
+    var grace = 3.0
+
+    @Argument(parsing: .captureForPassthrough, help: "The program and its arguments, after --.")
+    var program: [String] = []
+
+    func run() throws {
+        let command = program.first == "--" ? Array(program.dropFirst()) : program
+        guard let executable = command.first else {
+            throw LaunchError("no program given: mpi-compare launch -n 2 -- ./program arguments")
+        }
+        if ["-h", "--help"].contains(executable) { throw CleanExit.helpRequest(self) }
+        if executable.hasPrefix("-") {
+            throw LaunchError(
+                "unknown option \(executable) (a program's own options come after --)")
+        }
+        for (name, seconds) in [("timeout", timeout ?? 1), ("grace", grace)] where !(seconds > 0) {
+            throw LaunchError("--\(name) \(seconds): give a positive number of seconds")
+        }
+        if let operationTimeout, operationTimeout < 1 {
+            throw LaunchError(
+                "--operation-timeout \(operationTimeout): give a positive number of seconds")
+        }
+        var request = LaunchRequest(
+            executable: executable, arguments: Array(command.dropFirst()), ranks: ranks,
+            environment: try Environment(named: environment))
+        request.operationTimeoutSeconds = operationTimeout
+        request.job.grace = .seconds(grace)
+        request.job.timeout = timeout.map { .seconds($0) }
+
+        let prefixer = Prefixer(ranks: ranks)
+        let end = try launch(request) { warning in
+            writeLine("mpi-compare: warning: \(warning)", to: .standardError)
+        } output: { line in
+            writeLine(prefixer.prefix(line), to: line.stream)
+        }
+        if end == .timedOut {
+            writeLine(
+                "mpi-compare: the job was ended after \(timeout ?? 0) s (--timeout)",
+                to: .standardError)
+        }
+        if end != .success { throw ExitCode(end.exitCode) }
+    }
+}
+
+/// Writes `[2] ` before the lines of rank 2, in the rank's colour on a terminal.
+struct Prefixer {
+    private let width: Int
+    private let isColoured: [OutputStream: Bool]
+
+    init(ranks: Int) {
+        width = String(ranks - 1).count
+        let wantsColour = environmentVariable("NO_COLOR") == nil
+        isColoured = [
+            .standardOutput: wantsColour && isTerminal(.standardOutput),
+            .standardError: wantsColour && isTerminal(.standardError),
+        ]
+    }
+
+    func prefix(_ line: OutputLine) -> String {
+        guard let rank = line.rank else { return line.text }
+        let digits = String(rank)
+        let label = "[" + String(repeating: " ", count: width - digits.count) + digits + "]"
+        guard isColoured[line.stream] == true else { return "\(label) \(line.text)" }
+        let colours = [36, 33, 32, 35, 34, 31]
+        return "\u{1B}[\(colours[rank % colours.count])m\(label)\u{1B}[0m \(line.text)"
+    }
+}

@@ -1,0 +1,65 @@
+// The worlds a program can be started in, and what each needs.
+@preconcurrency import Glibc
+
+/// Where a job's ranks live and how they talk.
+public enum Environment: String, Sendable, CaseIterable {
+    /// Ranks are threads of one process.
+    case threads
+    /// Open MPI's own choice of transports: shared memory on one machine.
+    case openmpi
+    /// Open MPI held to TCP, the fair peer of a TCP library.
+    case openMPITCP = "openmpi-tcp"
+    /// ServerlessMPI without encryption, as Open MPI has none.
+    case serverless
+    /// ServerlessMPI with TLS 1.3 on every connection.
+    case serverlessTLS = "serverless-tls"
+
+    public var backend: Backend {
+        switch self {
+        case .threads: .threads
+        case .openmpi, .openMPITCP: .openmpi
+        case .serverless, .serverlessTLS: .serverless
+        }
+    }
+
+    public var isEncrypted: Bool { self == .serverlessTLS }
+
+    /// Every name, for messages.
+    public static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
+
+    /// - Throws: `LaunchError` listing the names if `name` is none of them.
+    public init(named name: String) throws(LaunchError) {
+        guard let environment = Environment(rawValue: name) else {
+            throw LaunchError("there is no environment \(name); choose from: \(Environment.names)")
+        }
+        self = environment
+    }
+}
+
+/// The library a program is linked to.
+public enum Backend: String, Sendable, CaseIterable {
+    case threads, openmpi, serverless
+
+    /// The module that a program imports for it.
+    public var module: String {
+        switch self {
+        case .threads: "ThreadMPI"
+        case .openmpi: "SwiftMPI"
+        case .serverless: "ServerlessMPI"
+        }
+    }
+}
+
+/// Processors of this machine that are online.
+public func processorCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+/// The path of a program: as given if it holds a slash, else the first match in PATH.
+public func findExecutable(_ name: String) -> String? {
+    if name.contains("/") { return access(name, X_OK) == 0 ? name : nil }
+    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
+    for folder in path.split(separator: ":") {
+        let candidate = "\(folder)/\(name)"
+        if access(candidate, X_OK) == 0 { return candidate }
+    }
+    return nil
+}

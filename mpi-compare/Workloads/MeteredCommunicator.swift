@@ -1,0 +1,121 @@
+// A communicator that measures another one. Every requirement is forwarded, so that a transport's
+// own algorithms run unchanged; only the clock and a byte count are added.
+//
+// Bytes are payload that the operation must move to *other* ranks, by MPI's definition of it, and
+// not what an algorithm happens to send: hence the same on every transport.
+import MessagePassing
+
+/// Forwards to `base`, adding durations and bytes to `meter`. Communicators made from it by `split`
+/// and `dup` add to the same meter.
+final class MeteredCommunicator: Communicator {
+    let base: any Communicator
+    let meter: Meter
+    let rank: Int
+    let size: Int
+
+    init(_ base: any Communicator, _ meter: Meter) {
+        self.base = base
+        self.meter = meter
+        rank = base.rank
+        size = base.size
+    }
+
+    var timeout: Duration? { base.timeout }
+
+    // MARK: Point-to-point
+
+    func isend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError) -> RequestHandle {
+        if destination != .none && destination.rawValue != rank { meter.count(bytes: bytes.count) }
+        return try meter.time { () throws(MPIError) in
+            try base.isend(bytes, to: destination, tag: tag, context: context)
+        }
+    }
+
+    func irecv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> RequestHandle {
+        try meter.time { () throws(MPIError) in
+            try base.irecv(into: buffer, from: source, tag: tag, context: context)
+        }
+    }
+
+    func wait(_ request: RequestHandle) throws(MPIError) -> Status {
+        try meter.time { () throws(MPIError) in try base.wait(request) }
+    }
+
+    func test(_ request: RequestHandle) throws(MPIError) -> Status? {
+        try meter.time { () throws(MPIError) in try base.test(request) }
+    }
+
+    func waitAny(
+        _ requests: UnsafeBufferPointer<RequestHandle>, index: inout Int
+    ) throws(MPIError) -> Status {
+        try meter.time { () throws(MPIError) in try base.waitAny(requests, index: &index) }
+    }
+
+    func waitAll(
+        _ requests: UnsafeBufferPointer<RequestHandle>,
+        statuses: UnsafeMutableBufferPointer<Status>
+    ) throws(MPIError) {
+        try meter.time { () throws(MPIError) in try base.waitAll(requests, statuses: statuses) }
+    }
+
+    func cancel(_ request: RequestHandle) -> Bool {
+        meter.time { base.cancel(request) }
+    }
+
+    func iprobe(from source: Source, tag: Tag) throws(MPIError) -> Status? {
+        try meter.time { () throws(MPIError) in try base.iprobe(from: source, tag: tag) }
+    }
+
+    func probe(from source: Source, tag: Tag) throws(MPIError) -> Status {
+        try meter.time { () throws(MPIError) in try base.probe(from: source, tag: tag) }
+    }
+
+    func improbe(
+        from source: Source, tag: Tag
+    ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
+        try meter.time { () throws(MPIError) -> (message: MessageHandle, status: Status)? in
+            try base.improbe(from: source, tag: tag)
+        }
+    }
+
+    func mprobe(
+        from source: Source, tag: Tag
+    ) throws(MPIError) -> (message: MessageHandle, status: Status) {
+        try meter.time { () throws(MPIError) -> (message: MessageHandle, status: Status) in
+            try base.mprobe(from: source, tag: tag)
+        }
+    }
+
+    func imrecv(
+        _ message: MessageHandle, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(MPIError) -> RequestHandle {
+        try meter.time { () throws(MPIError) in try base.imrecv(message, into: buffer) }
+    }
+
+    // MARK: Communicators
+
+    func split(color: Int?, key: Int) throws(MPIError) -> (any Communicator)? {
+        let part = try meter.time { () throws(MPIError) in try base.split(color: color, key: key) }
+        guard let part else { return nil }
+        return MeteredCommunicator(part, meter)
+    }
+
+    func dup() throws(MPIError) -> any Communicator {
+        let copy = try meter.time { () throws(MPIError) in try base.dup() }
+        return MeteredCommunicator(copy, meter)
+    }
+
+    func abort(_ reason: MPIError) throws(MPIError) -> Never {
+        try base.abort(reason)
+    }
+
+    func beginCollective(
+        _ operation: CollectiveOperation, root: Int?
+    ) throws(MPIError) -> CollectiveCall {
+        try base.beginCollective(operation, root: root)
+    }
+}

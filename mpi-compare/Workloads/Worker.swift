@@ -1,0 +1,114 @@
+// The worker: one program, linked once to each transport. It repeats a workload between barriers
+// and lets rank 0 report to `mpi-compare run` on standard output.
+import Glibc
+import MessagePassing
+import Records
+
+/// Every workload by name.
+public enum Workloads {
+    public static let all: [any Workload.Type] = []
+
+    /// - Throws: `UsageError` listing the names if there is none of this name.
+    public static func named(_ name: String) throws(UsageError) -> any Workload.Type {
+        for workload in all where workload.name == name { return workload }
+        let names = all.map { $0.name }.joined(separator: ", ")
+        throw UsageError("there is no workload \(name); choose one of: \(names)")
+    }
+}
+
+/// The body of every worker executable; does not return if the options are wrong.
+///
+/// - Parameter withWorld: the transport's function of that name.
+public func runWorker(
+    withWorld: (@escaping @Sendable (any Communicator) throws -> Void) -> Void
+) {
+    let entry = ContinuousClock.now
+    do {
+        let options = try WorkerOptions(Array(CommandLine.arguments.dropFirst()))
+        let workload = try Workloads.named(options.workload).init(options.options)
+        withWorld { world in
+            let setup = (ContinuousClock.now - entry).inSeconds
+            try repeatWorkload(workload, options, setup, on: world) { message in
+                print(message.json)
+                fflush(nil)
+            }
+        }
+    } catch {
+        let line = Array("\(CommandLine.arguments[0]): \(error)\n".utf8)
+        _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+        exit(2)
+    }
+}
+
+/// Collective. Prepares, warms up, repeats; `report` is called on rank 0 only.
+func repeatWorkload<Chosen: Workload>(
+    _ workload: Chosen, _ options: WorkerOptions, _ setup: Double, on world: any Communicator,
+    report: (WorkerMessage) -> Void
+) throws {
+    let slowestSetup = try world.allreduce(setup, .max)
+    let isReporter = world.rank == 0
+    if isReporter {
+        report(.started(WorkerStart(ranks: world.size, setupSeconds: slowestSetup)))
+    }
+    let meter = Meter()
+    let metered = MeteredCommunicator(world, meter)
+    let input = try workload.prepare(on: metered)
+    var agreed: WorkloadResult?
+    for repetition in -options.warmUps..<options.iterations {
+        let (iteration, result) = try runOnce(workload, input, on: metered)
+        if let agreed, let difference = result.difference(from: agreed) {
+            throw WorkerError("repetition \(repetition + 1) differs from the first: \(difference)")
+        }
+        agreed = result
+        if isReporter && repetition >= 0 { report(.iteration(iteration)) }
+    }
+    guard isReporter, let agreed else { return }
+    let digits = String(agreed.checksum, radix: 16)
+    report(
+        .result(
+            WorkerResult(
+                outputRows: agreed.rows,
+                checksum: String(repeating: "0", count: 16 - digits.count) + digits,
+                tables: agreed.tables)))
+}
+
+/// One timed run, from after one barrier to after the next, and what came out of it.
+private func runOnce<Chosen: Workload>(
+    _ workload: Chosen, _ input: Chosen.Input, on world: MeteredCommunicator
+) throws -> (WorkerIteration, WorkloadResult) {
+    try world.base.barrier()
+    _ = world.meter.take()
+    let start = ContinuousClock.now
+    let output = try workload.run(input, on: world)
+    try world.barrier()
+    let seconds = (ContinuousClock.now - start).inSeconds
+    let (communication, bytes) = world.meter.take()
+
+    let slowest = try world.base.allreduce(seconds, .max)
+    let compute = try world.base.allreduce(seconds - communication, .sum) / Double(world.size)
+    let totalBytes = try world.base.allreduce(bytes, .sum)
+    let iteration = WorkerIteration(
+        seconds: slowest, computeSeconds: compute, communicationSeconds: slowest - compute,
+        bytes: totalBytes)
+    return (iteration, try workload.summarize(output, on: world))
+}
+
+extension WorkloadResult {
+    /// What differs from `other`, in words; nil if nothing does.
+    func difference(from other: WorkloadResult) -> String? {
+        if rows != other.rows { return "\(rows) rows, not \(other.rows)" }
+        if checksum != other.checksum { return "the same rows in number, another checksum" }
+        for (table, otherTable) in zip(tables, other.tables) {
+            if let difference = table.difference(from: otherTable) {
+                return "table \(table.name), \(difference)"
+            }
+        }
+        return nil
+    }
+}
+
+/// A repetition went wrong although nothing threw.
+struct WorkerError: Error, CustomStringConvertible, Sendable {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
