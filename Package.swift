@@ -111,5 +111,8 @@ let package = Package(
         .testTarget(
             name: "ServerlessMPITests", dependencies: ["ServerlessMPI", "MessagePassing"],
             swiftSettings: strict),
+        .testTarget(
+            name: "FramesTests", dependencies: ["Frames", "MessagePassing", "ThreadMPI"],
+            swiftSettings: strict),
     ]
 )
