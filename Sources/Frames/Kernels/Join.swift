@@ -1,0 +1,178 @@
+// Joins two sides of rows on equal keys: decides what travels with the key and what is gathered
+// afterwards, then lets JoinMatcher do the work.
+
+/// Which rows a join keeps.
+enum JoinKind: Sendable, Hashable {
+    /// Pairs of rows with equal keys.
+    case inner
+    /// These, and left rows without a match, with nulls on the right.
+    case left
+}
+
+extension Kernels {
+    /// Rows a rank may hold: partitions number theirs in 32 bits.
+    static let rowLimit = Int(Int32.max)
+
+    /// Joins chunks of rows, which need not be concatenated first. Keys are column positions, of
+    /// equal types left and right; null keys match nothing, NaN equals NaN, −0 equals 0. The result
+    /// is all left columns, then `rightColumns` of the right; the order of its rows is unspecified.
+    ///
+    /// Cost: each side is read twice and moved once into partitions that fit the cache; columns of
+    /// 8-byte values without nulls travel along, others are gathered once per output row.
+    static func join(
+        left: [Table], right: [Table], leftKeys: [Int], rightKeys: [Int], kind: JoinKind,
+        rightColumns: [Int]
+    ) throws(FrameError) -> [Column] {
+        precondition(!leftKeys.isEmpty && leftKeys.count == rightKeys.count, "keys in pairs")
+        let (leftCodes, rightCodes) = joinCodes(left, right, leftKeys, rightKeys)
+        let leftSide = JoinSide(
+            left, codes: leftCodes, key: leftKeys.count == 1 ? leftKeys[0] : nil,
+            wanted: Array(left[0].columns.indices))
+        let rightSide = JoinSide(
+            right, codes: rightCodes, key: rightKeys.count == 1 ? rightKeys[0] : nil,
+            wanted: rightColumns)
+        for side in [leftSide, rightSide] where side.rowCount > rowLimit {
+            throw FrameError(
+                .invalidArgument, operation: "join",
+                reason: "\(side.rowCount) rows on one rank, at most \(rowLimit) are possible; "
+                    + "use more ranks")
+        }
+        let buildsRight = kind == .left || rightSide.rowCount <= leftSide.rowCount
+        let (build, probe) = buildsRight ? (rightSide, leftSide) : (leftSide, rightSide)
+        let outputs =
+            leftSide.words.map { JoinWord(side: buildsRight ? .probe : .build, word: $0) }
+            + rightSide.words.map { JoinWord(side: buildsRight ? .build : .probe, word: $0) }
+        let matches = match(
+            probe: probe, build: build, outputs: outputs, keepsUnmatched: kind == .left)
+        let validity = matches.matched.map { flags in
+            let flags = flags.elements(as: UInt8.self)
+            return Bitmap(count: matches.count) { flags[$0] != 0 }
+        }
+        withExtendedLifetime(matches) {}
+        let leftWords = Array(matches.columns.prefix(leftSide.words.count))
+        let rightWords = Array(matches.columns.dropFirst(leftSide.words.count))
+        return leftSide.columns(from: leftWords, count: matches.count, validity: nil)
+            + rightSide.columns(from: rightWords, count: matches.count, validity: validity)
+    }
+
+    private static func match(
+        probe: JoinSide, build: JoinSide, outputs: [JoinWord], keepsUnmatched: Bool
+    ) -> JoinMatcher {
+        func run(_ partitioner: some KeyPartitioner) -> JoinMatcher {
+            var matcher = JoinMatcher(
+                probe: RadixRows(probe.chunks, width: probe.width, by: partitioner),
+                build: RadixRows(build.chunks, width: build.width, by: partitioner),
+                outputs: outputs, keepsUnmatched: keepsUnmatched,
+                buildHasRowNumbers: build.hasRowNumbers)
+            matcher.run(partitioner)
+            return matcher
+        }
+        let range = keyRange(build.chunks.map(\.key))
+        if let range,
+            let dense = DensePartitioner(
+                minimum: range.minimum, range: range.width, rowCount: build.rowCount)
+        {
+            return run(dense)
+        }
+        return run(HashPartitioner(rowCount: build.rowCount))
+    }
+
+    /// Least of all int64 values that are not null, and the distance to the greatest; nil if there
+    /// is none.
+    static func keyRange(_ chunks: [Column]) -> (minimum: Int64, width: UInt64)? {
+        var least = Int64.max
+        var greatest = Int64.min
+        for chunk in chunks {
+            let values = chunk.pointer(as: Int64.self)
+            if let validity = chunk.validity {
+                for row in 0..<chunk.count where validity[row] {
+                    least = min(least, values[row])
+                    greatest = max(greatest, values[row])
+                }
+            } else {
+                for row in 0..<chunk.count {
+                    least = min(least, values[row])
+                    greatest = max(greatest, values[row])
+                }
+            }
+            withExtendedLifetime(chunk) {}
+        }
+        return least <= greatest ? (least, UInt64(bitPattern: greatest &- least)) : nil
+    }
+}
+
+/// One side of a join: how each wanted column gets to the output.
+private struct JoinSide {
+    private enum Path {
+        /// As this word of the row.
+        case word(Int)
+        /// By the row number, from the concatenated column.
+        case gathered(Column)
+    }
+
+    let chunks: [KeyedChunk]
+    let rowCount: Int
+    /// Words of the row that the output needs, in the order `columns(from:)` expects them.
+    let words: [Int]
+    var width: Int { chunks[0].width }
+    var hasRowNumbers: Bool { chunks[0].firstRow != nil }
+    private let paths: [(path: Path, type: DataType)]
+
+    /// More words per row make partitions too large for the cache.
+    private static let carriedLimit = 6
+
+    /// - Parameters:
+    ///   - codes: an int64 column per chunk, equal where keys are.
+    ///   - key: the key column, if there is but one.
+    init(_ tables: [Table], codes: [Column], key: Int?, wanted: [Int]) {
+        var carried: [Int] = []
+        var paths: [(Path, DataType)] = []
+        for index in wanted {
+            let type = tables[0].columns[index].type
+            let isPlain =
+                type.fixedWidth == 8 && tables.allSatisfy { $0.columns[index].validity == nil }
+            if isPlain && index == key && type != .float64 {
+                paths.append((.word(0), type))
+            } else if isPlain && carried.count < Self.carriedLimit {
+                carried.append(index)
+                paths.append((.word(carried.count), type))
+            } else {
+                let column = Kernels.concat(tables.map { $0.columns[index] })
+                paths.append((.gathered(column), type))
+            }
+        }
+        self.paths = paths
+        let needsRowNumbers = paths.contains { if case .gathered = $0.0 { true } else { false } }
+        var firstRow = 0
+        var chunks: [KeyedChunk] = []
+        for (table, code) in zip(tables, codes) {
+            chunks.append(
+                KeyedChunk(
+                    key: code, carried: carried.map { table.columns[$0] },
+                    firstRow: needsRowNumbers ? firstRow : nil))
+            firstRow += table.rowCount
+        }
+        self.chunks = chunks
+        rowCount = firstRow
+        words =
+            paths.compactMap { if case .word(let word) = $0.0 { word } else { nil } }
+            + (needsRowNumbers ? [chunks[0].width - 1] : [])
+    }
+
+    /// The wanted columns of the output, given its words.
+    func columns(from buffers: [Buffer], count: Int, validity: Bitmap?) -> [Column] {
+        var next = 0
+        let rows = buffers.last.map { RowIndices(buffer: $0, count: count) }
+        return paths.map { path, type in
+            switch path {
+            case .word:
+                next += 1
+                return Column(
+                    type: type, count: count, values: buffers[next - 1], validity: validity)
+            case .gathered(let column):
+                guard let rows else { preconditionFailure("gathered without row numbers") }
+                return Kernels.gather(column, rows)
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+// Matches the rows of two partitioned sides. Per partition the build side is sorted into the slots
+// of a table, so that the rows a key may match lie side by side; then the probe side streams past.
+import Glibc
+
+/// Which word of which side an output column takes.
+struct JoinWord {
+    enum Side { case probe, build }
+    let side: Side
+    let word: Int
+}
+
+/// Joins partition after partition into growing columns of words.
+struct JoinMatcher {
+    private let probe: RadixRows
+    private let build: RadixRows
+    private let outputs: [JoinWord]
+    /// Probe rows without a match are kept, with words of zero (row number −1) of the build side.
+    private let keepsUnmatched: Bool
+    /// Whether the build side's last word is a row number.
+    private let buildHasRowNumbers: Bool
+
+    private(set) var columns: [Buffer]
+    private(set) var count = 0
+    /// One byte per output row, 0 where the build side is missing; only when keeping unmatched.
+    private(set) var matched: Buffer?
+    private var capacity: Int
+    private var probed = 0
+
+    /// Build rows of a partition in slot order, and a row of nulls behind them.
+    private var sorted: Buffer
+    /// First sorted row per slot, and the end.
+    private var slotStarts: Buffer
+    /// Matches of a batch: probe row in the low half, sorted build row in the high half.
+    private let pairs = Buffer(byteCount: (Self.pairLimit + 4) * 8)
+    private static let pairLimit = 2048
+
+    init(
+        probe: RadixRows, build: RadixRows, outputs: [JoinWord], keepsUnmatched: Bool,
+        buildHasRowNumbers: Bool
+    ) {
+        self.probe = probe
+        self.build = build
+        self.outputs = outputs
+        self.keepsUnmatched = keepsUnmatched
+        self.buildHasRowNumbers = buildHasRowNumbers
+        // A quarter more than the probe side: pages never written cost nothing.
+        let rowCount = probe.starts.last ?? 0
+        let capacity = rowCount + rowCount / 4 + 64
+        self.capacity = capacity
+        columns = outputs.map { _ in Buffer(byteCount: capacity * 8) }
+        matched = keepsUnmatched ? Buffer(byteCount: capacity) : nil
+        sorted = Buffer(byteCount: 0)
+        slotStarts = Buffer(byteCount: 0)
+    }
+
+    /// Does it all.
+    mutating func run<Partitioner: KeyPartitioner>(_ partitioner: Partitioner) {
+        for partition in 0..<partitioner.partitionCount {
+            let rows = probe.rows(of: partition)
+            if rows.isEmpty { continue }
+            let buildRows = build.rows(of: partition)
+            if buildRows.isEmpty && !keepsUnmatched { continue }
+            let slotCount = partitioner.slotCount(rowCount: buildRows.count)
+            sort(buildRows, slotCount: slotCount, partitioner)
+            match(rows, buildCount: buildRows.count, slotCount: slotCount, partitioner)
+            probed += rows.count
+        }
+        if keepsUnmatched { emitDiscarded(probe.rows(of: partitioner.partitionCount)) }
+    }
+
+    private mutating func sort<Partitioner: KeyPartitioner>(
+        _ rows: Range<Int>, slotCount: Int, _ partitioner: Partitioner
+    ) {
+        let width = build.width
+        // Four rows more: the null row, and the rows that matching reads beyond the end.
+        Self.require(&sorted, (rows.count + 4) * width * 8)
+        Self.require(&slotStarts, (slotCount + 2) * 4)
+        let source = build.words.elements(as: Int64.self) + rows.lowerBound * width
+        let target = sorted.elements(as: Int64.self)
+        let starts = slotStarts.elements(as: UInt32.self)
+        memset(starts, 0, (slotCount + 2) * 4)
+        // Counts go to slot + 1; after the prefix sum that is where the slot begins, after the move
+        // where it ends, that is where the next one begins.
+        for row in 0..<rows.count {
+            starts[partitioner.slot(of: source[row &* width], slotCount: slotCount) &+ 2] &+= 1
+        }
+        var total: UInt32 = 0
+        for slot in 1...slotCount {
+            total &+= starts[slot]
+            starts[slot] = total
+        }
+        for row in 0..<rows.count {
+            let slot = partitioner.slot(of: source[row &* width], slotCount: slotCount)
+            let position = Int(starts[slot &+ 1])
+            starts[slot &+ 1] &+= 1
+            Self.copyRow(source + row &* width, to: target + position &* width, width)
+        }
+        let null = target + rows.count * width
+        for word in 0..<4 * width { null[word] = 0 }
+        if buildHasRowNumbers { null[width - 1] = -1 }
+    }
+
+    private mutating func match<Partitioner: KeyPartitioner>(
+        _ rows: Range<Int>, buildCount: Int, slotCount: Int, _ partitioner: Partitioner
+    ) {
+        let width = build.width
+        let probeWidth = probe.width
+        let keys = probe.words.elements(as: Int64.self) + rows.lowerBound * probeWidth
+        let buildRows = sorted.elements(as: Int64.self)
+        let starts = slotStarts.elements(as: UInt32.self)
+        let pairs = pairs.elements(as: UInt64.self)
+        let keepsUnmatched = keepsUnmatched
+        let null = UInt64(truncatingIfNeeded: buildCount) << 32
+        var pairCount = 0
+        @inline(__always)
+        func isMatch(_ candidate: Int, _ end: Int, _ key: Int64) -> Int {
+            let within = candidate < end
+            if Partitioner.slotsAreKeys {
+                return Int(truncatingIfNeeded: unsafeBitCast(within, to: UInt8.self))
+            }
+            let equal = buildRows[candidate &* width] == key
+            return Int(
+                truncatingIfNeeded: unsafeBitCast(within, to: UInt8.self)
+                    & unsafeBitCast(equal, to: UInt8.self))
+        }
+        for row in 0..<rows.count {
+            let key = keys[row &* probeWidth]
+            let slot = partitioner.slot(of: key, slotCount: slotCount)
+            let start = Int(starts[slot])
+            let end = Int(starts[slot &+ 1])
+            let low = UInt64(truncatingIfNeeded: row)
+            // Three candidates are written without a branch, as how many match is anyone's guess;
+            // a pair that is none is overwritten.
+            let before = pairCount
+            pairs[pairCount] = low | UInt64(truncatingIfNeeded: start) << 32
+            pairCount &+= isMatch(start, end, key)
+            pairs[pairCount] = low | UInt64(truncatingIfNeeded: start &+ 1) << 32
+            pairCount &+= isMatch(start &+ 1, end, key)
+            pairs[pairCount] = low | UInt64(truncatingIfNeeded: start &+ 2) << 32
+            pairCount &+= isMatch(start &+ 2, end, key)
+            var found = pairCount &- before
+            if end &- start > 3 {
+                for candidate in start &+ 3..<end {
+                    if pairCount >= Self.pairLimit {
+                        flush(pairCount, keys, buildCount: buildCount)
+                        pairCount = 0
+                    }
+                    let matches = isMatch(candidate, end, key)
+                    pairs[pairCount] = low | UInt64(truncatingIfNeeded: candidate) << 32
+                    pairCount &+= matches
+                    found &+= matches
+                }
+            }
+            if keepsUnmatched {
+                pairs[pairCount] = low | null
+                pairCount &+= Int(truncatingIfNeeded: unsafeBitCast(found == 0, to: UInt8.self))
+            }
+            if pairCount >= Self.pairLimit {
+                flush(pairCount, keys, buildCount: buildCount)
+                pairCount = 0
+            }
+        }
+        flush(pairCount, keys, buildCount: buildCount)
+    }
+    @inline(__always)
+    private static func copyRow(
+        _ source: UnsafePointer<Int64>, to target: UnsafeMutablePointer<Int64>, _ width: Int
+    ) {
+        if width == 2 {
+            target[0] = source[0]
+            target[1] = source[1]
+        } else {
+            for word in 0..<width { target[word] = source[word] }
+        }
+    }
+
+    /// Rows that cannot match, their keys being null or out of range.
+    private mutating func emitDiscarded(_ rows: Range<Int>) {
+        Self.require(&sorted, 4 * build.width * 8)
+        let null = sorted.elements(as: Int64.self)
+        for word in 0..<build.width { null[word] = 0 }
+        if buildHasRowNumbers { null[build.width - 1] = -1 }
+        let keys = probe.words.elements(as: Int64.self) + rows.lowerBound * probe.width
+        let pairs = pairs.elements(as: UInt64.self)
+        var row = 0
+        while row < rows.count {
+            let batch = min(Self.pairLimit, rows.count - row)
+            for index in 0..<batch { pairs[index] = UInt64(truncatingIfNeeded: row &+ index) }
+            flush(batch, keys, buildCount: 0)
+            row += batch
+        }
+    }
+
+    /// Appends a batch of matches to the output, column by column, all sources being in cache.
+    private mutating func flush(
+        _ pairCount: Int, _ keys: UnsafePointer<Int64>, buildCount: Int
+    ) {
+        if count + pairCount > capacity { grow(toHold: count + pairCount) }
+        let pairs = UnsafePointer(pairs.elements(as: UInt64.self))
+        for (output, column) in zip(outputs, columns) {
+            let target = column.elements(as: Int64.self) + count
+            switch output.side {
+            case .probe:
+                let source = keys + output.word
+                let width = probe.width
+                for index in 0..<pairCount {
+                    let row = Int(truncatingIfNeeded: pairs[index] & 0xFFFF_FFFF)
+                    target[index] = source[row &* width]
+                }
+            case .build:
+                let source = sorted.elements(as: Int64.self) + output.word
+                let width = build.width
+                for index in 0..<pairCount {
+                    target[index] = source[Int(truncatingIfNeeded: pairs[index] >> 32) &* width]
+                }
+            }
+        }
+        if let matched {
+            let flags = matched.elements(as: UInt8.self) + count
+            let null = UInt64(truncatingIfNeeded: buildCount)
+            for index in 0..<pairCount {
+                flags[index] = unsafeBitCast(pairs[index] >> 32 != null, to: UInt8.self)
+            }
+        }
+        count += pairCount
+    }
+
+    /// Foresees the whole output from the share of rows done.
+    private mutating func grow(toHold needed: Int) {
+        let total = probe.starts.last ?? 0
+        let foreseen = Double(needed) * 1.1 * Double(total) / Double(max(probed, total / 16, 1))
+        capacity = max(needed + Self.pairLimit, min(Int(foreseen), needed * 4), capacity * 3 / 2)
+        for index in columns.indices {
+            let larger = Buffer(byteCount: capacity * 8)
+            memcpy(larger.pointer, columns[index].pointer, count * 8)
+            columns[index] = larger
+        }
+        if let old = matched {
+            let larger = Buffer(byteCount: capacity)
+            memcpy(larger.pointer, old.pointer, count)
+            matched = larger
+        }
+    }
+
+    private static func require(_ buffer: inout Buffer, _ byteCount: Int) {
+        if buffer.byteCount < byteCount { buffer = Buffer(byteCount: byteCount + byteCount / 4) }
+    }
+}

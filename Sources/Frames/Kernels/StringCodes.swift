@@ -1,0 +1,99 @@
+// Strings as int64 codes, equal exactly where the strings are: short ones are packed into the
+// number itself, others are numbered by a dictionary.
+import Glibc
+
+extension Kernels {
+    /// Strings of at most this many bytes fit a code, with three bits for their length.
+    private static let packedByteLimit = 7
+
+    /// A code per string; null where the string is.
+    static func stringCodes(_ column: Column) -> Column {
+        defer { withExtendedLifetime(column) {} }
+        let offsets = column.stringOffsets
+        var longest: Int64 = 0
+        for row in 0..<column.count { longest = max(longest, offsets[row + 1] &- offsets[row]) }
+        let buffer = Buffer(byteCount: column.count * 8)
+        let codes = buffer.elements(as: Int64.self)
+        if longest <= packedByteLimit {
+            let bytes = UnsafeRawPointer(column.stringBytes)
+            for row in 0..<column.count {
+                let length = UInt64(truncatingIfNeeded: offsets[row + 1] &- offsets[row])
+                let word = bytes.loadUnaligned(
+                    fromByteOffset: Int(offsets[row]), as: UInt64.self)
+                let text = word & (1 &<< (length &* 8) &- 1)
+                codes[row] = Int64(bitPattern: text &<< 3 | length)
+            }
+        } else {
+            var dictionary = StringDictionary()
+            for row in 0..<column.count where !column.isNull(at: row) {
+                codes[row] = Int64(dictionary.number(of: column.utf8(at: row)))
+            }
+            // Nulls' places are read, though never used.
+            for row in 0..<column.count where column.isNull(at: row) { codes[row] = 0 }
+        }
+        return Column(type: .int64, count: column.count, values: buffer, validity: column.validity)
+    }
+}
+
+/// Numbers strings from 0 in order of first occurrence. The strings' memory must outlive it.
+struct StringDictionary {
+    /// High 32 bits: of the string's hash, from which the slot comes too; low ones: number + 1.
+    private var slots: Buffer
+    private var bits: UInt64 = 12
+    private var strings: [UnsafeBufferPointer<UInt8>] = []
+
+    var count: Int { strings.count }
+
+    init() {
+        slots = Buffer(zeroedByteCount: 8 << 12)
+    }
+
+    @inline(__always)
+    mutating func number(of string: UnsafeBufferPointer<UInt8>) -> Int {
+        guard let base = string.baseAddress else { preconditionFailure("a string without bytes") }
+        let hash = hashBytes(base, string.count)
+        let tag = hash >> 32
+        let table = slots.elements(as: UInt64.self)
+        var slot = Int(truncatingIfNeeded: hash >> (64 - bits))
+        let mask = 1 << Int(bits) - 1
+        while true {
+            let entry = table[slot]
+            if entry == 0 { return insert(string, tag: tag, slot: slot) }
+            if entry >> 32 == tag {
+                let number = Int(truncatingIfNeeded: entry & 0xFFFF_FFFF) &- 1
+                let known = strings[number]
+                if known.count == string.count, let knownBase = known.baseAddress,
+                    memcmp(knownBase, base, string.count) == 0
+                {
+                    return number
+                }
+            }
+            slot = (slot &+ 1) & mask
+        }
+    }
+
+    @inline(never)
+    private mutating func insert(
+        _ string: UnsafeBufferPointer<UInt8>, tag: UInt64, slot: Int
+    ) -> Int {
+        strings.append(string)
+        slots.elements(as: UInt64.self)[slot] = tag << 32 | UInt64(strings.count)
+        if strings.count * 2 > 1 << Int(bits) { grow() }
+        return strings.count - 1
+    }
+
+    private mutating func grow() {
+        let larger = Buffer(zeroedByteCount: 16 << Int(bits))
+        let old = slots.elements(as: UInt64.self)
+        let new = larger.elements(as: UInt64.self)
+        let oldCount = 1 << Int(bits)
+        bits += 1
+        let mask = 1 << Int(bits) - 1
+        for index in 0..<oldCount where old[index] != 0 {
+            var slot = Int(truncatingIfNeeded: old[index] >> (64 - bits))
+            while new[slot] != 0 { slot = (slot + 1) & mask }
+            new[slot] = old[index]
+        }
+        slots = larger
+    }
+}
