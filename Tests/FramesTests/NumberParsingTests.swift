@@ -27,7 +27,8 @@ struct NumberParsingTests {
                 text += String(Int.random(in: 0...9, using: &random))
             }
             if round % 5 == 0 {
-                text += "e\(Int.random(in: round % 10 == 0 ? -340...310 : -30...30, using: &random))"
+                text +=
+                    "e\(Int.random(in: round % 10 == 0 ? -340...310 : -30...30, using: &random))"
             }
             let expected = strtod(text, nil)
             #expect(
@@ -53,7 +54,8 @@ struct NumberParsingTests {
             "9007199254740993", "9007199254740993.0", "9007199254740993.00000000000001",
             "9007199254740992.99999", "4503599627370496.5", "4503599627370497.5", "1e23", "8.5e-20",
             "0.000000000000000000000000001", "123456789012345678e-27", "18446744073709551615e-20",
-            "9999999999999999999e27", "1e309", "1e-400", "-0.0", "0e999", "00000000000000000000001.5",
+            "9999999999999999999e27", "1e309", "1e-400", "-0.0", "0e999",
+            "00000000000000000000001.5",
         ] {
             #expect(
                 Self.double(text)?.bitPattern == strtod(text, nil).bitPattern, "\(text)")
@@ -63,7 +65,8 @@ struct NumberParsingTests {
     @Test(
         "what is no number is none",
         arguments: [
-            "", "-", "+", ".", "-.", "e5", "1e", "1e+", "1.2.3", "1 2", "0x10", "1_000", "1,5", "abc",
+            "", "-", "+", ".", "-.", "e5", "1e", "1e+", "1.2.3", "1 2", "0x10", "1_000", "1,5",
+            "abc",
             "1a", "--1", "infinit", "nanx",
         ])
     func notNumbers(text: String) {
