@@ -109,7 +109,8 @@ let package = Package(
             "conformance-serverless", path: "Tests/conformance-serverless",
             backend: "ServerlessMPI", body: "Conformance"),
         .testTarget(
-            name: "ServerlessMPITests", dependencies: ["ServerlessMPI", "MessagePassing"],
+            name: "ServerlessMPITests",
+            dependencies: ["ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux"],
             swiftSettings: strict),
         .testTarget(
             name: "FramesTests", dependencies: ["Frames", "MessagePassing", "ThreadMPI"],

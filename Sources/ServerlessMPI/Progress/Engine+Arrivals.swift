@@ -1,0 +1,247 @@
+// Receiving, seen from the socket: frames are read one after the other, headers by way of a small
+// staging area, payloads straight to where they belong.
+
+import Glibc
+import MessagePassing
+
+extension Engine {
+    /// Bytes one link may deliver before the others get their turn.
+    private static let turnByteCount = 4 << 20
+
+    /// Reads what has come over a link. True if anything has.
+    func read(_ link: LinkPointer) -> Bool {
+        guard !link.pointee.isReadClosed else { return false }
+        link.pointee.isDrained = false
+        var progressed = false
+        var budget = Self.turnByteCount
+        while budget > 0, suspicion == nil, failure == nil {
+            let count =
+                link.pointee.phase == .payload ? readPayload(link) : readHeader(link)
+            if count > 0 {
+                progressed = true
+                budget -= count
+                continue
+            }
+            if count == Transfer.wouldBlock { break }
+            endOfStream(link)
+            progressed = true
+            break
+        }
+        if (budget <= 0) != link.pointee.isUnfinished {
+            link.pointee.isUnfinished = budget <= 0
+            unfinishedLinkCount += budget <= 0 ? 1 : -1
+        }
+        return progressed
+    }
+
+    /// Bytes moved, or why none could be.
+    private func readHeader(_ link: LinkPointer) -> Int {
+        if link.pointee.stagedByteCount < FrameHeader.byteCount {
+            if link.pointee.isDrained { return Transfer.wouldBlock }
+            if link.pointee.stagedStart > 0 {
+                let staged = link.pointee.stagedByteCount
+                link.pointee.staging.copyMemory(
+                    from: link.pointee.staging + link.pointee.stagedStart, byteCount: staged)
+                link.pointee.stagedStart = 0
+                link.pointee.stagedEnd = staged
+            }
+            let limit =
+                link.pointee.readsHeadersOnly
+                ? FrameHeader.byteCount - link.pointee.stagedByteCount : Link.stagingByteCount
+            let count = link.pointee.readStaged(limit: limit)
+            if count <= 0 { return count }
+            if link.pointee.stagedByteCount < FrameHeader.byteCount { return count }
+        }
+        let start = link.pointee.staging + link.pointee.stagedStart
+        link.pointee.stagedStart += FrameHeader.byteCount
+        do throws(FrameRefusal) {
+            begin(try FrameHeader.parse(start), on: link)
+        } catch {
+            suspect(protocolError(Int(link.pointee.peer), "\(error)"))
+        }
+        return FrameHeader.byteCount
+    }
+
+    private func readPayload(_ link: LinkPointer) -> Int {
+        let staged = link.pointee.stagedByteCount
+        if link.pointee.targetByteCount > 0, let target = link.pointee.target {
+            let wanted = link.pointee.targetByteCount
+            var count = min(staged, wanted)
+            if count > 0 {
+                target.copyMemory(
+                    from: link.pointee.staging + link.pointee.stagedStart, byteCount: count)
+                link.pointee.stagedStart += count
+            } else {
+                if link.pointee.isDrained { return Transfer.wouldBlock }
+                count = link.pointee.readPayload(target, wanted)
+                if count <= 0 { return count }
+            }
+            link.pointee.target = target + count
+            link.pointee.targetByteCount -= count
+            finishPayload(link)
+            return count
+        }
+        // What nobody has room for is read into the staging area and forgotten.
+        if staged == 0 {
+            if link.pointee.isDrained { return Transfer.wouldBlock }
+            link.pointee.stagedStart = 0
+            link.pointee.stagedEnd = 0
+            let count = link.pointee.readStaged(limit: link.pointee.surplusByteCount)
+            if count <= 0 { return count }
+        }
+        let count = min(link.pointee.stagedByteCount, link.pointee.surplusByteCount)
+        link.pointee.stagedStart += count
+        link.pointee.surplusByteCount -= count
+        finishPayload(link)
+        return count
+    }
+
+    /// Directs the payload that follows a header; `accepted` bytes go to `target`.
+    private func expect(
+        _ byteCount: Int, accepted: Int, to target: UnsafeMutableRawPointer?, sink: Link.Sink,
+        slot: UInt32, on link: LinkPointer
+    ) {
+        link.pointee.phase = .payload
+        link.pointee.sink = sink
+        link.pointee.sinkSlot = slot
+        link.pointee.target = target
+        link.pointee.targetByteCount = accepted
+        link.pointee.surplusByteCount = byteCount - accepted
+        link.pointee.readsHeadersOnly = byteCount > Link.stagingByteCount / 4
+        finishPayload(link)
+    }
+
+    private func finishPayload(_ link: LinkPointer) {
+        guard link.pointee.targetByteCount == 0, link.pointee.surplusByteCount == 0 else { return }
+        link.pointee.phase = .header
+        let slot = link.pointee.sinkSlot
+        switch link.pointee.sink {
+        case .request:
+            complete(slot)
+        case .message:
+            messages[slot].isComplete = true
+            let receiver = messages[slot].receiver
+            if receiver != noSlot { deliver(message: slot, into: receiver) }
+        case .abort:
+            let bytes = UnsafeRawBufferPointer(start: abortPayload, count: Int(slot))
+            suspect(
+                AbortCause.decode(bytes)
+                    ?? protocolError(Int(link.pointee.peer), "the cause of an abort is garbled"),
+                isOwnEvidence: false)
+        case .nobody:
+            break
+        }
+        link.pointee.sink = .nobody
+    }
+
+    // MARK: What a header means
+
+    private func begin(_ header: FrameHeader, on link: LinkPointer) {
+        let peer = Int(link.pointee.peer)
+        link.pointee.received &+= 1
+        guard header.sequence == link.pointee.received, !link.pointee.hasLeft else {
+            return suspect(protocolError(peer, "a frame is missing or comes after the last one"))
+        }
+        link.pointee.sendCredit.raise(to: header.creditLimit)
+        switch header.type {
+        case .eager, .requestToSend:
+            beginMessage(header, on: link)
+        case .clearToSend:
+            guard let index = requests.find(header.request), requests[index].kind == .send,
+                requests[index].phase == .announced, requests[index].peer == link.pointee.peer,
+                header.payloadByteCount <= requests[index].capacity, header.reply != 0
+            else { return suspect(protocolError(peer, "it asks for a payload nobody announced")) }
+            sendPayload(index, header.payloadByteCount, to: header.reply, on: link)
+        case .rendezvousData:
+            guard let index = requests.find(header.request), requests[index].kind == .receive,
+                requests[index].phase == .granted, requests[index].peer == link.pointee.peer,
+                header.payloadByteCount == requests[index].acceptedByteCount
+            else { return suspect(protocolError(peer, "it sends a payload nobody asked for")) }
+            requests[index].phase = .matched
+            expect(
+                header.payloadByteCount, accepted: header.payloadByteCount,
+                to: requests[index].buffer, sink: .request, slot: index, on: link)
+        case .credit:
+            break
+        case .bye:
+            link.pointee.hasLeft = true
+            hasNews = true
+        case .abort:
+            expect(
+                header.payloadByteCount, accepted: header.payloadByteCount, to: abortPayload,
+                sink: .abort, slot: UInt32(header.payloadByteCount), on: link)
+        }
+    }
+
+    private func beginMessage(_ header: FrameHeader, on link: LinkPointer) {
+        let peer = Int(link.pointee.peer)
+        let isEager = header.type == .eager
+        guard
+            !isEager
+                || link.pointee.receiveCredit.receive(eagerCharge(header.payloadByteCount))
+        else { return suspect(protocolError(peer, "it sends more than its credit")) }
+        guard let space = space(of: header.contextID),
+            space.admits(source: Int(header.source), from: peer)
+        else {
+            return suspect(protocolError(peer, "a message claims to come from another rank"))
+        }
+        if header.call != 0,
+            let error = space.ledger.mismatch(arrived: header.call, from: Int(header.source))
+        {
+            return suspect(error)
+        }
+        let index = messages.take()
+        let message = messages.pointer(index)
+        message.pointee.kind = isEager ? .buffered : .announced
+        message.pointee.peer = link.pointee.peer
+        message.pointee.communicator = space.number
+        message.pointee.source = header.source
+        message.pointee.tag = header.tag
+        message.pointee.byteCount = header.payloadByteCount
+        message.pointee.reply = header.reply
+        let envelope = Envelope(
+            contextID: header.contextID, source: Int(header.source),
+            tag: Tag(rawValue: header.tag), call: header.call,
+            byteCount: header.payloadByteCount)
+        if let receiver = space.queues.arrive(envelope, message: index) {
+            accept(message.pointee, into: receiver)
+            messages.giveBack(index)
+            if isEager {
+                link.pointee.receiveCredit.consume(eagerCharge(header.payloadByteCount))
+                expect(
+                    header.payloadByteCount, accepted: requests[receiver].acceptedByteCount,
+                    to: requests[receiver].buffer, sink: .request, slot: receiver, on: link)
+                returnCredit(on: link)
+            } else {
+                grant(receiver, reply: header.reply, on: link)
+            }
+        } else {
+            // Probes see a message as soon as its envelope is here.
+            hasNews = true
+            guard isEager else { return }
+            if header.payloadByteCount > 0 {
+                message.pointee.buffer = pool.take(header.payloadByteCount)
+            }
+            expect(
+                header.payloadByteCount, accepted: header.payloadByteCount,
+                to: message.pointee.buffer, sink: .message, slot: index, on: link)
+        }
+    }
+
+    /// The peer's side has ended, by end of stream or by an error of the socket.
+    private func endOfStream(_ link: LinkPointer) {
+        if link.pointee.hasLeft {
+            link.pointee.isReadClosed = true
+            updateWatch(link)
+            hasNews = true
+            return
+        }
+        link.pointee.isReadClosed = true
+        updateWatch(link)
+        suspect(
+            MPIError(
+                .peerLost, operation: "connection",
+                reason: "the connection to it ended without a bye; look at that rank's output",
+                peer: Int(link.pointee.peer)))
+    }
+}

@@ -1,0 +1,92 @@
+// The orderly end: what was sent reaches the peers although they may be busy, then bye. A rank
+// must not just exit: closing a socket with unread bytes resets the connection and may destroy
+// what the peer has not read yet.
+
+import CLinux
+import Glibc
+import MessagePassing
+
+extension Engine {
+    /// Flushes, says bye, and waits until the peers have everything. Local; call it once.
+    /// - Throws: `timedOut` if a peer does not take its data within the timeout, or the job's
+    ///   first cause if it fails meanwhile.
+    func leave() throws(MPIError) {
+        lock()
+        defer { unlock() }
+        try checkAlive()
+        let deadline = settings.timeout.map { ContinuousClock.now + $0 }
+        for case let link? in links where !link.pointee.isWriteClosed {
+            enqueue(FrameHeader(type: .bye), on: link)
+            flush(link)
+        }
+        isLeaving = true
+        try settle(until: deadline, "flush its sends") { self.links.allSatisfy(Self.isWritten) }
+        for case let link? in links where !link.pointee.isWriteClosed {
+            shutdown(link.pointee.socket, Int32(SHUT_WR))
+        }
+        try settle(until: deadline, "hand over what it sent") {
+            self.links.allSatisfy(Self.isDelivered)
+        }
+        // Peers that leave now end both directions cleanly; the data is safe either way.
+        let patience = ContinuousClock.now + settings.lingerTimeout
+        while !links.allSatisfy({ $0?.pointee.hasLeft ?? true }), ContinuousClock.now < patience {
+            try checkAlive()
+            makeProgressOrSleep()
+        }
+        closeLinks()
+    }
+
+    /// Makes progress until `condition` holds.
+    private func settle(
+        until deadline: ContinuousClock.Instant?, _ goal: String, _ condition: () -> Bool
+    ) throws(MPIError) {
+        while !condition() {
+            try checkAlive()
+            if let deadline, ContinuousClock.now > deadline {
+                let slow = links.compactMap { $0 }.first { !Self.isDelivered($0) }
+                suspect(
+                    MPIError(
+                        .timedOut, operation: "leave",
+                        reason: "rank \(rank) could not \(goal) before the timeout",
+                        peer: slow.map { Int($0.pointee.peer) }))
+                throw awaitVerdict()
+            }
+            makeProgressOrSleep()
+        }
+    }
+
+    private func makeProgressOrSleep() {
+        if isPolling {
+            waiterCount += 1
+            waitOnCondition(milliseconds: 10)
+            waiterCount -= 1
+        } else if !progress(lookingAt: -1) {
+            // Acknowledgements by the peer's kernel raise no event: look again soon.
+            sleepInPoller(atMost: 5)
+        }
+    }
+
+    private static func isWritten(_ link: LinkPointer?) -> Bool {
+        guard let link else { return true }
+        return !link.pointee.hasQueue || link.pointee.isWriteClosed
+    }
+
+    /// Has the peer's kernel acknowledged every byte, or has the peer read them all and left?
+    private static func isDelivered(_ link: LinkPointer?) -> Bool {
+        guard let link, !link.pointee.isWriteClosed, !link.pointee.hasLeft else { return true }
+        var unacknowledged: Int32 = 0
+        guard ioctl(link.pointee.socket, UInt(SIOCOUTQ), &unacknowledged) == 0 else { return true }
+        return unacknowledged == 0
+    }
+
+    /// Closes all sockets. Nothing works afterwards.
+    func closeLinks() {
+        for case let link? in links where !isClosed {
+            link.pointee.tls = nil
+            close(link.pointee.socket)
+            link.pointee.isReadClosed = true
+            link.pointee.isWriteClosed = true
+        }
+        isClosed = true
+    }
+}

@@ -1,0 +1,256 @@
+// Sending: small messages go out at once with their header in one call, large ones are announced
+// and follow when the receiver asks. Payloads are written from the program's own memory.
+
+import Glibc
+import MessagePassing
+
+extension Engine {
+    /// Starts a send of `bytes` to rank `destination` of a space. Arguments have been checked.
+    func isend(
+        _ bytes: UnsafeRawBufferPointer, in space: MessageSpace, to destination: Int, tag: Tag,
+        call: UInt64
+    ) throws(MPIError) -> RequestHandle {
+        lock()
+        defer { unlock() }
+        try checkAlive()
+        let peer = space.group[destination]
+        let index = requests.take()
+        let request = requests.pointer(index)
+        request.pointee.kind = .send
+        request.pointee.peer = Int32(peer)
+        request.pointee.communicator = space.number
+        request.pointee.source = Int32(destination)
+        request.pointee.tag = tag.rawValue
+        request.pointee.call = call
+        request.pointee.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+        request.pointee.capacity = bytes.count
+        request.pointee.byteCount = bytes.count
+        guard let link = links[peer] else {
+            sendToSelf(index, in: space)
+            return RequestHandle(rawValue: requests.name(index))
+        }
+        if link.pointee.hasLeft || link.pointee.isWriteClosed {
+            requests.giveBack(index)
+            suspect(leftError(peer, "send", tag: tag.rawValue))
+            throw awaitVerdict()
+        }
+        var header = FrameHeader(
+            type: .eager, source: Int32(space.rank), tag: tag.rawValue,
+            contextID: space.contextID, call: call, payloadByteCount: bytes.count)
+        if bytes.count <= settings.eagerByteCountMax,
+            link.pointee.sendCredit.take(eagerCharge(bytes.count))
+        {
+            enqueue(header, payload: bytes.baseAddress, request: index, on: link)
+        } else {
+            header.type = .requestToSend
+            header.reply = requests.name(index)
+            request.pointee.phase = .announced
+            enqueue(header, on: link)
+        }
+        // A full socket is tried again by whoever waits, which also reads meanwhile.
+        if !link.pointee.isWriteBlocked { flush(link) }
+        return RequestHandle(rawValue: requests.name(index))
+    }
+
+    /// The receiver's buffer is ready for `byteCount` bytes: the payload follows.
+    func sendPayload(_ index: UInt32, _ byteCount: Int, to reply: UInt64, on link: LinkPointer) {
+        let request = requests.pointer(index)
+        request.pointee.phase = .pending
+        enqueue(
+            FrameHeader(type: .rendezvousData, payloadByteCount: byteCount, request: reply),
+            payload: request.pointee.buffer.map { UnsafeRawPointer($0) }, request: index, on: link)
+        if !link.pointee.isWriteBlocked { flush(link) }
+    }
+
+    // MARK: The queue of a link
+
+    /// Appends a frame; `flush` writes it.
+    func enqueue(
+        _ header: FrameHeader, payload: UnsafeRawPointer? = nil, request: UInt32 = noSlot,
+        on link: LinkPointer
+    ) {
+        var header = header
+        link.pointee.sent &+= 1
+        header.sequence = link.pointee.sent
+        header.creditLimit = link.pointee.receiveCredit.advertise()
+        let index = frames.take()
+        let frame = frames.pointer(index)
+        withUnsafeMutableBytes(of: &frame.pointee.header) { bytes in
+            if let base = bytes.baseAddress { header.encode(into: base) }
+        }
+        frame.pointee.payload = payload
+        frame.pointee.payloadByteCount = header.followingByteCount
+        frame.pointee.request = request
+        if link.pointee.queueTail == noSlot {
+            link.pointee.queueHead = index
+        } else {
+            frames[link.pointee.queueTail].next = index
+        }
+        link.pointee.queueTail = index
+    }
+
+    /// Writes what is queued, as far as the socket takes it. True if anything was written.
+    @discardableResult
+    func flush(_ link: LinkPointer) -> Bool {
+        var progressed = false
+        while link.pointee.hasQueue {
+            if link.pointee.isWriteClosed {
+                dropQueue(link)
+                break
+            }
+            let written = link.pointee.tls == nil ? writeQueue(link) : writeTLS(link)
+            if written > 0 {
+                progressed = true
+                continue
+            }
+            if written == Transfer.wouldBlock {
+                setWriteBlocked(link, true)
+                return progressed
+            }
+            // The peer may have said bye before its end closed: what it sent must be read first.
+            link.pointee.isWriteClosed = true
+        }
+        if link.pointee.isWriteBlocked { setWriteBlocked(link, false) }
+        return progressed
+    }
+
+    /// Writes up to sixteen frames in one call.
+    private func writeQueue(_ link: LinkPointer) -> Int {
+        withUnsafeTemporaryAllocation(of: iovec.self, capacity: 32) { parts in
+            guard let base = parts.baseAddress else { return Transfer.failed }
+            var count = 0
+            var index = link.pointee.queueHead
+            while index != noSlot && count + 2 <= 32 {
+                let frame = frames.pointer(index)
+                let written = frame.pointee.written
+                if written < FrameHeader.byteCount {
+                    base[count] = iovec(
+                        iov_base: UnsafeMutableRawPointer(frame) + Self.headerOffset + written,
+                        iov_len: FrameHeader.byteCount - written)
+                    count += 1
+                }
+                let payloadWritten = max(0, written - FrameHeader.byteCount)
+                if let payload = frame.pointee.payload,
+                    frame.pointee.payloadByteCount > payloadWritten
+                {
+                    base[count] = iovec(
+                        iov_base: UnsafeMutableRawPointer(mutating: payload) + payloadWritten,
+                        iov_len: frame.pointee.payloadByteCount - payloadWritten)
+                    count += 1
+                }
+                index = frame.pointee.next
+            }
+            let written = link.pointee.writeParts(base, count)
+            if written > 0 { advanceQueue(link, written) }
+            return written
+        }
+    }
+
+    private static let headerOffset = MemoryLayout<OutgoingFrame>.offset(of: \.header) ?? 0
+
+    /// Writes to a TLS session: small frames gathered into one record, the bulk of large ones
+    /// straight from the program's memory. Gathered bytes count as written, as they are copied.
+    private func writeTLS(_ link: LinkPointer) -> Int {
+        guard let gathered = link.pointee.gathered else { return Transfer.failed }
+        if link.pointee.gatheredEnd == link.pointee.gatheredStart {
+            link.pointee.gatheredStart = 0
+            link.pointee.gatheredEnd = 0
+            let head = frames.pointer(link.pointee.queueHead)
+            if head.pointee.written >= FrameHeader.byteCount,
+                head.pointee.remaining >= Link.gatheredByteCountMax,
+                let payload = head.pointee.payload
+            {
+                let written = link.pointee.writeTLS(
+                    payload + (head.pointee.written - FrameHeader.byteCount),
+                    min(head.pointee.remaining, 1 << 30))
+                if written > 0 { advanceQueue(link, written) }
+                return written
+            }
+            gather(link, into: gathered)
+        }
+        let written = link.pointee.writeTLS(
+            gathered + link.pointee.gatheredStart,
+            link.pointee.gatheredEnd - link.pointee.gatheredStart)
+        if written > 0 { link.pointee.gatheredStart += written }
+        return written
+    }
+
+    private func gather(_ link: LinkPointer, into target: UnsafeMutableRawPointer) {
+        while link.pointee.queueHead != noSlot {
+            let frame = frames.pointer(link.pointee.queueHead)
+            let room = Link.gatheredByteCountMax - link.pointee.gatheredEnd
+            if room == 0 { return }
+            let count = min(room, frame.pointee.remaining)
+            let written = frame.pointee.written
+            let fromHeader = max(0, min(count, FrameHeader.byteCount - written))
+            let end = target + link.pointee.gatheredEnd
+            if fromHeader > 0 {
+                end.copyMemory(
+                    from: UnsafeRawPointer(frame) + Self.headerOffset + written,
+                    byteCount: fromHeader)
+            }
+            if count > fromHeader, let payload = frame.pointee.payload {
+                (end + fromHeader).copyMemory(
+                    from: payload + (written + fromHeader - FrameHeader.byteCount),
+                    byteCount: count - fromHeader)
+            }
+            link.pointee.gatheredEnd += count
+            advanceQueue(link, count)
+        }
+    }
+
+    /// Takes `count` written bytes off the queue and completes the sends that are done.
+    private func advanceQueue(_ link: LinkPointer, _ count: Int) {
+        var count = count
+        while count > 0 {
+            let index = link.pointee.queueHead
+            let frame = frames.pointer(index)
+            let step = min(count, frame.pointee.remaining)
+            frame.pointee.written += step
+            count -= step
+            if frame.pointee.remaining > 0 { return }
+            let request = frame.pointee.request
+            popFrame(link, index)
+            if request != noSlot { complete(request) }
+        }
+    }
+
+    private func popFrame(_ link: LinkPointer, _ index: UInt32) {
+        link.pointee.queueHead = frames[index].next
+        if link.pointee.queueHead == noSlot { link.pointee.queueTail = noSlot }
+        frames.giveBack(index)
+    }
+
+    /// Nobody will read these frames. Sends among them stay pending: whether the peer left in
+    /// order or was lost is known once its last bytes are read.
+    private func dropQueue(_ link: LinkPointer) {
+        while link.pointee.queueHead != noSlot { popFrame(link, link.pointee.queueHead) }
+        link.pointee.gatheredStart = 0
+        link.pointee.gatheredEnd = 0
+    }
+
+    private func setWriteBlocked(_ link: LinkPointer, _ isBlocked: Bool) {
+        guard link.pointee.isWriteBlocked != isBlocked else { return }
+        link.pointee.isWriteBlocked = isBlocked
+        blockedLinkCount += isBlocked ? 1 : -1
+        updateWatch(link)
+    }
+
+    /// Tells epoll what to watch this link for.
+    func updateWatch(_ link: LinkPointer) {
+        let mask =
+            (link.pointee.isReadClosed ? 0 : Poller.readable)
+            | (link.pointee.isWriteBlocked ? Poller.writable : 0)
+        guard mask != link.pointee.watchedEvents else { return }
+        poller.change(
+            link.pointee.socket, from: link.pointee.watchedEvents, to: mask,
+            token: UInt64(link.pointee.peer))
+        link.pointee.watchedEvents = mask
+    }
+
+    /// The request is done; whoever waits for it learns so.
+    func complete(_ index: UInt32) {
+        requests[index].phase = .done
+        hasNews = true
+    }
+}

@@ -1,0 +1,244 @@
+// The progress engine of one rank: all its links, requests and communicators. Progress is made by
+// the thread that calls, under one lock that each call takes once; there is no I/O thread that
+// messages would have to be handed over from.
+
+import Glibc
+import MessagePassing
+
+/// What an engine can be told.
+struct EngineSettings {
+    /// How long one wait may last; nil waits for ever.
+    var timeout: Duration? = .seconds(300)
+    /// The largest message that is sent without asking the receiver.
+    var eagerByteCountMax = 256 << 10
+    /// Memory for messages that come before their receive, of all peers together.
+    var unexpectedByteCountMax = 64 << 20
+    /// How long the job's common cause of failure is waited for before the local one is thrown.
+    var verdictTimeout: Duration = .seconds(2)
+    /// How long a leaving rank waits for its peers to leave as well, once they have its data.
+    var lingerTimeout: Duration = .seconds(2)
+}
+
+/// Messages between this rank and its peers. All methods may be called from any thread.
+///
+/// Files: `+Sending`, `+Receiving` and `+Arrivals` are the two directions, `+Waiting` is who polls
+/// and who sleeps, `+Failure` the first cause, `+Leaving` the orderly end.
+final class Engine: @unchecked Sendable {
+    let rank: Int
+    let size: Int
+    let settings: EngineSettings
+    /// By world rank; nil at this rank.
+    let links: [LinkPointer?]
+    let idlePolicy: IdlePolicy
+
+    let requests = Slab<RequestSlot>()
+    let messages = Slab<MessageSlot>()
+    let frames = Slab<OutgoingFrame>()
+    var pool = BufferPool()
+
+    /// By number; nil where a communicator is gone.
+    var spaces: [MessageSpace?] = []
+    var spaceNumbers: [UInt64: Int32] = [:]
+    /// The space of the latest message: most programs use one at a time.
+    var latestSpace: MessageSpace
+
+    /// Bytes of messages to oneself that wait in memory.
+    var ownBufferedByteCount = 0
+
+    // MARK: Waiting
+    let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    let condition: UnsafeMutablePointer<pthread_cond_t>
+    let poller: Poller
+    /// A thread is polling with the lock released.
+    var isPolling = false
+    /// That thread sleeps in the kernel.
+    var isSleeping = false
+    /// Threads that wait for the polling one.
+    var waiterCount = 0
+    /// A request was completed that another thread may be waiting for.
+    var hasNews = false
+    /// Links that epoll watches for room to write.
+    var blockedLinkCount = 0
+    /// Links with more to read than their turn allowed.
+    var unfinishedLinkCount = 0
+    var passes: UInt = 0
+
+    // MARK: Failure
+    /// The first cause, which every call throws.
+    var failure: MPIError?
+    /// Evidence that this rank found itself; the job's verdict is waited for until the deadline.
+    var suspicion: MPIError?
+    var verdictDeadline = ContinuousClock.now
+    /// A cause to be reported once the lock is released.
+    var unreported: MPIError?
+    /// Tells the rendezvous server what happened; nil where there is none.
+    var reporter: (@Sendable (MPIError) -> Void)?
+    /// Did this rank find the first cause?
+    var foundCause = false
+    /// The bytes of an abort frame being read; the cause is in them.
+    var abortPayload: UnsafeMutableRawPointer
+    /// The bytes of the abort frame being sent to all peers.
+    var abortNotice: [UInt8] = []
+    var isLeaving = false
+    /// The sockets are closed.
+    var isClosed = false
+
+    /// - Parameters:
+    ///   - links: by world rank, nil at `rank`; the engine closes their sockets.
+    init(
+        rank: Int, links established: [EstablishedLink?], settings: EngineSettings = EngineSettings()
+    ) throws(MPIError) {
+        self.rank = rank
+        self.size = established.count
+        self.settings = settings
+        self.poller = try Poller()
+        let window = UInt64(settings.unexpectedByteCountMax / max(1, established.count))
+        var links: [LinkPointer?] = []
+        for end in established {
+            guard let end else {
+                links.append(nil)
+                continue
+            }
+            let link = LinkPointer.allocate(capacity: 1)
+            link.initialize(to: Link(end, window: window))
+            links.append(link)
+        }
+        self.links = links
+        let localPeers = established.count { $0?.path.isSameHost ?? false }
+        idlePolicy = IdlePolicy(ranksOnHost: localPeers + 1)
+        mutex = .allocate(capacity: 1)
+        pthread_mutex_init(mutex, nil)
+        condition = .allocate(capacity: 1)
+        pthread_cond_init(condition, nil)
+        abortPayload = .allocate(byteCount: FrameLimit.abortByteCountMax, alignment: 16)
+        let world = MessageSpace(
+            contextID: worldContextID, number: 0, rank: rank, group: Array(0..<established.count))
+        latestSpace = world
+        spaces.append(world)
+        spaceNumbers[worldContextID] = 0
+        for case let link? in links {
+            try poller.add(link.pointee.socket, Poller.readable, token: UInt64(link.pointee.peer))
+            link.pointee.watchedEvents = Poller.readable
+            enqueue(FrameHeader(type: .credit), on: link)
+            flush(link)
+            // What TLS read ahead during the handshake raises no event any more.
+            _ = read(link)
+        }
+    }
+
+    deinit {
+        closeLinks()
+        for case let link? in links {
+            link.pointee.destroy()
+            link.deinitialize(count: 1)
+            link.deallocate()
+        }
+        for index in 0..<UInt32(messages.capacity) where messages[index].generation & 1 == 1 {
+            if let buffer = messages[index].buffer {
+                pool.giveBack(buffer, messages[index].byteCount)
+            }
+        }
+        requests.destroy()
+        messages.destroy()
+        frames.destroy()
+        pool.destroy()
+        poller.close()
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+        pthread_cond_destroy(condition)
+        condition.deallocate()
+        abortPayload.deallocate()
+    }
+
+    // MARK: The lock
+
+    func lock() { pthread_mutex_lock(mutex) }
+
+    /// Releases the lock; then, with no lock held, reports what was found.
+    func unlock() {
+        if hasNews { announceNews() }
+        guard let cause = unreported else {
+            pthread_mutex_unlock(mutex)
+            return
+        }
+        unreported = nil
+        let reporter = reporter
+        pthread_mutex_unlock(mutex)
+        reporter?(cause)
+    }
+
+    // MARK: Message spaces
+
+    /// The space of a context id; made now if a peer is ahead of this rank in creating it.
+    func space(of contextID: UInt64) -> MessageSpace? {
+        if latestSpace.contextID == contextID { return latestSpace }
+        if let number = spaceNumbers[contextID], let space = spaces[Int(number)] {
+            latestSpace = space
+            return space
+        }
+        let early = spaces.count { $0?.isEarly ?? false }
+        guard early < MessageSpace.earlyCountMax else { return nil }
+        return register(contextID: contextID, rank: -1, group: [])
+    }
+
+    /// The space of a communicator this rank creates now, with what has already come for it.
+    /// - Throws: if a message in it comes from a rank that cannot have sent it.
+    func openSpace(
+        contextID: UInt64, rank: Int, group: [Int]
+    ) throws(MPIError) -> MessageSpace {
+        lock()
+        defer { unlock() }
+        try checkAlive()
+        guard let number = spaceNumbers[contextID], let space = spaces[Int(number)] else {
+            return register(contextID: contextID, rank: rank, group: group)
+        }
+        for index in 0..<UInt32(messages.capacity) {
+            let message = messages.pointer(index)
+            guard message.pointee.generation & 1 == 1, message.pointee.communicator == number
+            else { continue }
+            let source = Int(message.pointee.source)
+            guard source < group.count, group[source] == Int(message.pointee.peer) else {
+                suspect(
+                    protocolError(
+                        Int(message.pointee.peer), "a message claims to come from another rank"))
+                throw awaitVerdict()
+            }
+        }
+        space.open(rank: rank, group: group)
+        return space
+    }
+
+    private func register(contextID: UInt64, rank: Int, group: [Int]) -> MessageSpace {
+        let free = spaces.firstIndex { $0 == nil }
+        let number = Int32(free ?? spaces.count)
+        let space = MessageSpace(contextID: contextID, number: number, rank: rank, group: group)
+        if let free { spaces[free] = space } else { spaces.append(space) }
+        spaceNumbers[contextID] = number
+        return space
+    }
+
+    /// The communicator of that space is gone. Unreceived messages are forgotten with it.
+    func closeSpace(_ space: MessageSpace) {
+        lock()
+        defer { unlock() }
+        for index in 0..<UInt32(messages.capacity) {
+            let message = messages.pointer(index)
+            if message.pointee.generation & 1 == 1, message.pointee.communicator == space.number,
+                message.pointee.kind == .buffered, message.pointee.isComplete
+            {
+                release(message: index)
+            }
+        }
+        if space.queues.postedCount == 0 && !messagesRemain(in: space) {
+            spaces[Int(space.number)] = nil
+            spaceNumbers[space.contextID] = nil
+            if latestSpace === space, let world = spaces[0] { latestSpace = world }
+        }
+    }
+
+    private func messagesRemain(in space: MessageSpace) -> Bool {
+        (0..<UInt32(messages.capacity)).contains {
+            messages[$0].generation & 1 == 1 && messages[$0].communicator == space.number
+        }
+    }
+}

@@ -1,0 +1,18 @@
+// What a thread does that waits for a message: look again at once, let others run, or sleep. A
+// wake-up from sleep costs about 14 µs across CPUs; spinning while more ranks than CPUs want to
+// run costs them milliseconds. So: spin with sched_yield for a while, then sleep.
+
+import Glibc
+
+/// How long to spin, by how crowded the host is.
+struct IdlePolicy {
+    /// Fruitless looks, each followed by sched_yield, before a thread sleeps.
+    let spins: Int
+
+    init(spins: Int) { self.spins = spins }
+
+    init(ranksOnHost: Int) {
+        let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        self.init(spins: ranksOnHost <= processors ? 4000 : 200)
+    }
+}

@@ -1,0 +1,178 @@
+// The state of one connection: what has been read of the current frame, what is queued to be
+// written, what credit there is. The engine keeps these in raw memory and works on them in place.
+
+import Glibc
+
+/// A link in the engine's table.
+typealias LinkPointer = UnsafeMutablePointer<Link>
+
+struct Link {
+    /// Room for bytes read ahead of the frame they belong to.
+    static let stagingByteCount = 16 << 10
+
+    enum Phase: UInt8 { case header, payload }
+
+    /// Who gets the payload being read.
+    enum Sink: UInt8 { case request, message, abort, nobody }
+
+    // MARK: Identity
+    let peer: Int32
+    let socket: Int32
+    /// Nil: frames travel as they are.
+    var tls: TLSSession?
+
+    // MARK: Reading
+    let staging: UnsafeMutableRawPointer
+    var stagedStart = 0
+    var stagedEnd = 0
+    var phase = Phase.header
+    var sink = Sink.nobody
+    /// Slot of the request or message that gets the payload.
+    var sinkSlot = noSlot
+    /// Where the next payload byte goes, and how many go there.
+    var target: UnsafeMutableRawPointer?
+    var targetByteCount = 0
+    /// Bytes after those that nobody has room for.
+    var surplusByteCount = 0
+    /// After large frames only a header is read ahead, so that payloads are not copied.
+    var readsHeadersOnly = false
+    var received: UInt32 = 0
+    /// A read found the socket empty; nothing more is to be had without waiting.
+    var isDrained = false
+    /// Others got their turn before everything here was read.
+    var isUnfinished = false
+
+    // MARK: Writing
+    var queueHead = noSlot
+    var queueTail = noSlot
+    var sent: UInt32 = 0
+    /// The socket is full and epoll watches for room.
+    var isWriteBlocked = false
+    /// Bytes of frames gathered for the TLS session, not taken by it yet.
+    let gathered: UnsafeMutableRawPointer?
+    var gatheredStart = 0
+    var gatheredEnd = 0
+
+    // MARK: Credit
+    var sendCredit = SendCredit()
+    var receiveCredit: ReceiveCredit
+
+    // MARK: End
+    /// The peer has said bye.
+    var hasLeft = false
+    /// Nothing can be read any more.
+    var isReadClosed = false
+    /// Nothing can be written any more.
+    var isWriteClosed = false
+    /// errno of the read or write that failed.
+    var lastError: Int32 = 0
+    var watchedEvents: UInt32 = 0
+
+    init(_ established: EstablishedLink, window: UInt64) {
+        peer = Int32(established.peer)
+        socket = established.fileDescriptor
+        tls = established.tls
+        staging = .allocate(byteCount: Self.stagingByteCount, alignment: 64)
+        gathered =
+            established.tls == nil
+            ? nil : .allocate(byteCount: Self.gatheredByteCountMax, alignment: 64)
+        receiveCredit = ReceiveCredit(window: window)
+    }
+
+    func destroy() {
+        staging.deallocate()
+        gathered?.deallocate()
+    }
+
+    /// Plaintext of one full TLS record.
+    static let gatheredByteCountMax = 16 << 10
+
+    var hasQueue: Bool { queueHead != noSlot || gatheredEnd > gatheredStart }
+    var stagedByteCount: Int { stagedEnd - stagedStart }
+}
+
+/// Results of reads and writes that are no byte counts.
+enum Transfer {
+    static let wouldBlock = 0
+    static let endOfStream = -1
+    static let failed = -2
+}
+
+extension Link {
+    /// Reads more bytes behind what is staged, at most `limit`. Staging must be empty or compact.
+    mutating func readStaged(limit: Int) -> Int {
+        let room = min(limit, Self.stagingByteCount - stagedEnd)
+        let count = readSome(staging + stagedEnd, room)
+        if count > 0 {
+            stagedEnd += count
+            if count < room && tls == nil { isDrained = true }
+        }
+        return count
+    }
+
+    /// Reads payload to its place, and what follows it into the empty staging area.
+    mutating func readPayload(_ target: UnsafeMutableRawPointer, _ byteCount: Int) -> Int {
+        if tls != nil { return readSome(target, byteCount) }
+        let ahead = readsHeadersOnly ? FrameHeader.byteCount : Self.stagingByteCount
+        var parts = (
+            iovec(iov_base: target, iov_len: byteCount), iovec(iov_base: staging, iov_len: ahead)
+        )
+        let count = withUnsafeMutablePointer(to: &parts) {
+            $0.withMemoryRebound(to: iovec.self, capacity: 2) { readv(socket, $0, 2) }
+        }
+        guard count > 0 else { return outcome(count) }
+        if count < byteCount + ahead { isDrained = true }
+        stagedStart = 0
+        stagedEnd = max(0, count - byteCount)
+        return min(count, byteCount)
+    }
+
+    private mutating func readSome(_ target: UnsafeMutableRawPointer, _ byteCount: Int) -> Int {
+        guard let tls else { return outcome(recv(socket, target, byteCount, 0)) }
+        return outcome(
+            tls.read(into: UnsafeMutableRawBufferPointer(start: target, count: byteCount)))
+    }
+
+    /// Writes the parts in one call.
+    mutating func writeParts(_ parts: UnsafeMutablePointer<iovec>, _ count: Int) -> Int {
+        var message = msghdr()
+        message.msg_iov = parts
+        message.msg_iovlen = count
+        let written = sendmsg(socket, &message, Int32(MSG_NOSIGNAL))
+        return written < 0 ? outcome(written) : written
+    }
+
+    /// Writes to the TLS session.
+    mutating func writeTLS(_ bytes: UnsafeRawPointer, _ byteCount: Int) -> Int {
+        guard let tls else { return Transfer.failed }
+        return outcome(tls.write(UnsafeRawBufferPointer(start: bytes, count: byteCount)))
+    }
+
+    private mutating func outcome(_ result: Int) -> Int {
+        if result > 0 { return result }
+        if result == 0 { return Transfer.endOfStream }
+        switch errno {
+        case EAGAIN:
+            isDrained = true
+            return Transfer.wouldBlock
+        case EINTR:
+            return Transfer.wouldBlock
+        default:
+            lastError = errno
+            return Transfer.failed
+        }
+    }
+
+    private mutating func outcome(_ result: IOResult) -> Int {
+        switch result {
+        case .bytes(let count): return count
+        case .wouldBlock:
+            isDrained = true
+            return Transfer.wouldBlock
+        case .endOfStream: return Transfer.endOfStream
+        case .failed(let failure):
+            lastError = failure.errorNumber ?? ECONNRESET
+            return Transfer.failed
+        }
+    }
+}

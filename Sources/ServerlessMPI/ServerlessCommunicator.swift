@@ -1,0 +1,201 @@
+// The Communicator over TCP connections between ranks. It checks arguments, names the space and
+// group, and leaves the work to the engine; collectives are MessagePassing's default algorithms.
+
+import MessagePassing
+
+/// A communicator whose ranks are processes anywhere, connected by TCP, one connection per pair.
+///
+/// `withWorld` makes the world; `split` and `dup` make others. All share one engine, so a failure
+/// in one is a failure of the job.
+public final class ServerlessCommunicator: Communicator {
+    public let rank: Int
+    public var size: Int { space.group.count }
+    public var timeout: Duration? { engine.settings.timeout }
+    /// How this rank joined, and its connections; the same on every communicator of a job.
+    public let setUp: SetUp
+
+    let engine: Engine
+    let space: MessageSpace
+
+    init(engine: Engine, space: MessageSpace, setUp: SetUp) {
+        self.engine = engine
+        self.space = space
+        self.setUp = setUp
+        rank = space.rank
+    }
+
+    deinit {
+        if space.number != 0 { engine.closeSpace(space) }
+    }
+
+    // MARK: Point-to-point
+
+    public func isend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError) -> RequestHandle {
+        if destination == .none { return .completed }
+        try check(destination, tag, "send")
+        return try engine.isend(
+            bytes, in: space, to: destination.rawValue, tag: tag, call: context.packedCall)
+    }
+
+    public func irecv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> RequestHandle {
+        if source == .none { return .completed }
+        try check(source, tag, "recv")
+        return try engine.irecv(
+            into: buffer, in: space, from: source, tag: tag, call: context.packedCall)
+    }
+
+    public func wait(_ request: RequestHandle) throws(MPIError) -> Status {
+        request == .completed ? .empty : try engine.wait(request)
+    }
+
+    public func test(_ request: RequestHandle) throws(MPIError) -> Status? {
+        request == .completed ? .empty : try engine.test(request)
+    }
+
+    public func waitAny(
+        _ requests: UnsafeBufferPointer<RequestHandle>, index: inout Int
+    ) throws(MPIError) -> Status {
+        index = -1
+        if requests.isEmpty {
+            throw .invalidArgument("waitany", "there is no request to wait for")
+        }
+        if let position = requests.firstIndex(of: .completed) {
+            index = position
+            return .empty
+        }
+        return try engine.waitAny(requests, index: &index)
+    }
+
+    public func waitAll(
+        _ requests: UnsafeBufferPointer<RequestHandle>,
+        statuses: UnsafeMutableBufferPointer<Status>
+    ) throws(MPIError) {
+        if !statuses.isEmpty && statuses.count != requests.count {
+            throw .invalidArgument("waitall", "one status per request, or none at all")
+        }
+        try engine.waitAll(requests, statuses: statuses)
+    }
+
+    public func cancel(_ request: RequestHandle) -> Bool {
+        request == .completed ? false : engine.cancel(request)
+    }
+
+    // MARK: Probes
+
+    public func iprobe(from source: Source, tag: Tag) throws(MPIError) -> Status? {
+        if source == .none { return .empty }
+        try check(source, tag, "iprobe")
+        return try engine.poll { engine.probe(in: space, from: source, tag: tag)?.status }
+    }
+
+    public func probe(from source: Source, tag: Tag) throws(MPIError) -> Status {
+        if source == .none { return .empty }
+        try check(source, tag, "probe")
+        return try engine.block(awaiting: awaited(source)) {
+            engine.probe(in: space, from: source, tag: tag)?.status
+        }
+    }
+
+    public func improbe(
+        from source: Source, tag: Tag
+    ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
+        if source == .none { return (.empty, .empty) }
+        try check(source, tag, "improbe")
+        return try engine.poll { engine.claim(in: space, from: source, tag: tag) }
+    }
+
+    public func mprobe(
+        from source: Source, tag: Tag
+    ) throws(MPIError) -> (message: MessageHandle, status: Status) {
+        if source == .none { return (.empty, .empty) }
+        try check(source, tag, "mprobe")
+        return try engine.block(awaiting: awaited(source)) {
+            engine.claim(in: space, from: source, tag: tag)
+        }
+    }
+
+    public func imrecv(
+        _ message: MessageHandle, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(MPIError) -> RequestHandle {
+        message == .empty ? .completed : try engine.imrecv(message, into: buffer)
+    }
+
+    // MARK: Communicators
+
+    public func split(color: Int?, key: Int) throws(MPIError) -> (any Communicator)? {
+        guard let plan = try planSplit(color: color, key: key, contextID: space.contextID) else {
+            return nil
+        }
+        return try child(plan.contextID, rank: plan.rank, group: plan.members)
+    }
+
+    public func dup() throws(MPIError) -> any Communicator {
+        let call = try beginCollective(.dup, root: nil)
+        let id = childContextID(parent: space.contextID, sequence: call.sequence, color: 0)
+        return try child(id, rank: rank, group: Array(0..<size))
+    }
+
+    private func child(
+        _ contextID: UInt64, rank: Int, group: [Int]
+    ) throws(MPIError) -> ServerlessCommunicator {
+        let worldRanks = group.map { space.group[$0] }
+        return ServerlessCommunicator(
+            engine: engine,
+            space: try engine.openSpace(contextID: contextID, rank: rank, group: worldRanks),
+            setUp: setUp)
+    }
+
+    public func abort(_ reason: MPIError) throws(MPIError) -> Never {
+        throw engine.abort(reason)
+    }
+
+    public func beginCollective(
+        _ operation: CollectiveOperation, root: Int?
+    ) throws(MPIError) -> CollectiveCall {
+        try engine.beginCollective(in: space, operation, root: root)
+    }
+
+    // MARK: Arguments
+
+    private func check(
+        _ destination: Destination, _ tag: Tag, _ operation: String
+    ) throws(MPIError) {
+        guard (0..<size).contains(destination.rawValue) else {
+            throw .invalidArgument(
+                operation, "there is no rank \(destination); use 0 ... \(size - 1)")
+        }
+        guard tag.rawValue >= 0 else {
+            throw .invalidArgument(
+                operation, "tag \(tag) cannot be sent; use 0 ... \(Tag.upperBound)")
+        }
+    }
+
+    private func check(_ source: Source, _ tag: Tag, _ operation: String) throws(MPIError) {
+        guard source == .any || (0..<size).contains(source.rawValue) else {
+            throw .invalidArgument(
+                operation, "there is no rank \(source); use 0 ... \(size - 1), or .any")
+        }
+        guard tag.rawValue >= 0 || tag == .any else {
+            throw .invalidArgument(
+                operation, "tag \(tag) matches nothing; use 0 ... \(Tag.upperBound), or .any")
+        }
+    }
+
+    private func awaited(_ source: Source) -> Awaited {
+        .message(from: source == .any ? -1 : space.group[source.rawValue])
+    }
+}
+
+extension RequestHandle {
+    /// The request of an operation with `.none`; slots are never named 0.
+    fileprivate static let completed = RequestHandle(rawValue: 0)
+}
+
+extension MessageHandle {
+    /// The message that a probe of `.none` claims.
+    fileprivate static let empty = MessageHandle(rawValue: 0)
+}

@@ -1,0 +1,17 @@
+// What a program can ask about how its rank came into the job: times, encryption, connections.
+
+/// How this rank joined its job.
+public struct SetUp: Sendable {
+    /// Until the rendezvous server had every rank and told who they are.
+    public var joinTime: Duration
+    /// From there until this rank was connected to every other.
+    public var connectTime: Duration
+    /// Are the bytes between ranks encrypted? Nil in a world of size 1, where there are none.
+    public var encryption: EncryptionMode?
+    /// The connection to each rank of the world, nil to itself.
+    public var paths: [LinkPath?]
+
+    /// A world of one rank.
+    static let alone = SetUp(
+        joinTime: .zero, connectTime: .zero, encryption: nil, paths: [nil])
+}

@@ -1,0 +1,150 @@
+// The frame that starts every message on a link: 64 bytes, little-endian, as docs/PROTOCOL.md
+// ("Frames") lists them. Pure: bytes in, value or refusal out, so that it can be fuzzed.
+
+/// What a frame is for.
+enum FrameType: UInt8, CaseIterable {
+    /// A message with its payload.
+    case eager = 1
+    /// Announces a message whose payload waits until the receiver asks for it.
+    case requestToSend
+    /// The receiver's answer: its buffer is ready for `byteCount` bytes.
+    case clearToSend
+    /// The payload asked for.
+    case rendezvousData
+    /// Only tells the credit limit, which every other frame carries as well.
+    case credit
+    /// The last frame of a rank that leaves in order.
+    case bye
+    /// The job has failed; the payload is the cause (`AbortCause`).
+    case abort
+}
+
+/// Bounds that hold before any memory is allocated for a frame.
+enum FrameLimit {
+    /// Payload of an eager frame; ranks send less by default.
+    static let eagerByteCountMax = 16 << 20
+    /// Payload of an abort frame.
+    static let abortByteCountMax = 4096
+    /// Payload announced by a request to send; keeps sums of sizes within Int.
+    static let messageByteCountMax = 1 << 62
+    /// Ranks of a communicator, as a collective call has 24 bits for a root.
+    static let rankMax = 0xFF_FFFE
+}
+
+/// One frame header. Fields that a type does not use are zero, and checked to be.
+struct FrameHeader: Equatable {
+    static let byteCount = 64
+    /// The bytes "SM", so that a stream out of step is noticed at once.
+    static let magic: UInt16 = 0x4D53
+
+    var type: FrameType
+    /// The sender's rank in the communicator's group.
+    var source: Int32 = 0
+    var tag: Int32 = 0
+    /// Number of this frame on its link and direction, from 1, modulo 2^32.
+    var sequence: UInt32 = 0
+    var contextID: UInt64 = 0
+    /// `CollectiveCall.packed`, or 0 for the user's messages.
+    var call: UInt64 = 0
+    var payloadByteCount: Int = 0
+    /// The addressee's request that this frame belongs to.
+    var request: UInt64 = 0
+    /// The sender's request that answers should name.
+    var reply: UInt64 = 0
+    /// How many bytes of eager messages the addressee may have sent in all (`CreditAccount`).
+    var creditLimit: UInt64 = 0
+
+    /// Writes the 64 bytes.
+    func encode(into target: UnsafeMutableRawPointer) {
+        target.storeBytes(of: FrameHeader.magic.littleEndian, as: UInt16.self)
+        target.storeBytes(of: type.rawValue, toByteOffset: 2, as: UInt8.self)
+        target.storeBytes(of: 0, toByteOffset: 3, as: UInt8.self)
+        target.storeBytes(of: source.littleEndian, toByteOffset: 4, as: Int32.self)
+        target.storeBytes(of: tag.littleEndian, toByteOffset: 8, as: Int32.self)
+        target.storeBytes(of: sequence.littleEndian, toByteOffset: 12, as: UInt32.self)
+        target.storeBytes(of: contextID.littleEndian, toByteOffset: 16, as: UInt64.self)
+        target.storeBytes(of: call.littleEndian, toByteOffset: 24, as: UInt64.self)
+        target.storeBytes(
+            of: UInt64(payloadByteCount).littleEndian, toByteOffset: 32, as: UInt64.self)
+        target.storeBytes(of: request.littleEndian, toByteOffset: 40, as: UInt64.self)
+        target.storeBytes(of: reply.littleEndian, toByteOffset: 48, as: UInt64.self)
+        target.storeBytes(of: creditLimit.littleEndian, toByteOffset: 56, as: UInt64.self)
+    }
+
+    /// Reads and checks 64 bytes.
+    static func parse(_ bytes: UnsafeRawPointer) throws(FrameRefusal) -> FrameHeader {
+        func load<Value: FixedWidthInteger & BitwiseCopyable>(
+            _ offset: Int, _ type: Value.Type
+        ) -> Value {
+            Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: type))
+        }
+        guard load(0, UInt16.self) == magic else { throw .magic }
+        guard let type = FrameType(rawValue: load(2, UInt8.self)) else { throw .type }
+        guard load(3, UInt8.self) == 0 else { throw .flags }
+        let length = load(32, UInt64.self)
+        guard length <= type.payloadByteCountMax else { throw .length(type) }
+        let frame = FrameHeader(
+            type: type, source: load(4, Int32.self), tag: load(8, Int32.self),
+            sequence: load(12, UInt32.self), contextID: load(16, UInt64.self),
+            call: load(24, UInt64.self), payloadByteCount: Int(length),
+            request: load(40, UInt64.self), reply: load(48, UInt64.self),
+            creditLimit: load(56, UInt64.self))
+        guard frame.hasProperFields else { throw .fields(type) }
+        return frame
+    }
+
+    /// Does the frame have the fields its type needs, and no others?
+    private var hasProperFields: Bool {
+        switch type {
+        case .eager, .requestToSend:
+            tag >= 0 && source >= 0 && source <= FrameLimit.rankMax && contextID != 0
+                && request == 0 && (type == .requestToSend) == (reply != 0)
+        case .clearToSend:
+            hasNoEnvelope && request != 0
+        case .rendezvousData:
+            hasNoEnvelope && request != 0 && reply == 0
+        case .credit, .bye, .abort:
+            hasNoEnvelope && request == 0 && reply == 0
+        }
+    }
+
+    private var hasNoEnvelope: Bool {
+        tag == 0 && source == 0 && contextID == 0 && call == 0
+    }
+
+    /// Bytes that follow this header on the link; a request to send only announces its own.
+    var followingByteCount: Int {
+        switch type {
+        case .eager, .rendezvousData, .abort: payloadByteCount
+        case .requestToSend, .clearToSend, .credit, .bye: 0
+        }
+    }
+}
+
+extension FrameType {
+    fileprivate var payloadByteCountMax: Int {
+        switch self {
+        case .eager: FrameLimit.eagerByteCountMax
+        case .requestToSend, .clearToSend, .rendezvousData: FrameLimit.messageByteCountMax
+        case .abort: FrameLimit.abortByteCountMax
+        case .credit, .bye: 0
+        }
+    }
+}
+
+/// Why 64 bytes are no frame.
+enum FrameRefusal: Error, Equatable, CustomStringConvertible {
+    case magic, type, flags
+    case length(FrameType)
+    case fields(FrameType)
+
+    var description: String {
+        switch self {
+        case .magic: "no frame begins where one must (wrong magic number)"
+        case .type: "unknown frame type"
+        case .flags: "reserved flags are set"
+        case .length(let type): "a frame of type \(type) is longer than allowed"
+        case .fields(let type): "a frame of type \(type) has fields that do not belong to it"
+        }
+    }
+}

@@ -1,0 +1,208 @@
+// Messages over real sockets: sizes around every limit of the protocol, floods, odd I/O.
+
+import Glibc
+import MessagePassing
+import Testing
+
+@testable import ServerlessMPI
+
+@Suite("Progress engine")
+struct EngineTests {
+    static let sizes = [
+        0, 1, 63, 64, 1000, 4096, 4097, 16 << 10, (16 << 10) + 1, 100_000, 256 << 10,
+        (256 << 10) + 1, 1 << 20, 5_000_000,
+    ]
+
+    @Test(
+        "messages of every size arrive intact, receives posted early or late", arguments: 1...4,
+        [false, true])
+    func everySize(size: Int, isEncrypted: Bool) throws {
+        try EngineWorld(size: size, isEncrypted: isEncrypted).check { world in
+            let right = (world.rank + 1) % world.size
+            let left = (world.rank + world.size - 1) % world.size
+            for (number, count) in Self.sizes.enumerated() {
+                let mine = pattern(count, from: world.rank, number: number)
+                var theirs = [UInt8](repeating: 0, count: count)
+                let status = try world.sendrecv(
+                    mine.span, to: .rank(right), tag: Tag(number), into: theirs.mutableSpan,
+                    from: .rank(left), tag: Tag(number))
+                #expect(status.byteCount == count && status.source == left, "size \(size)")
+                #expect(
+                    theirs == pattern(count, from: left, number: number),
+                    "size \(size), \(count) bytes")
+                var late = [UInt8](repeating: 0, count: count)
+                let sending = try world.isend(mine.span, to: .rank(right), tag: 99)
+                try world.barrier()
+                try world.recv(into: late.mutableSpan, from: .any, tag: .any)
+                _ = try sending.wait()
+                #expect(late == theirs, "size \(size), \(count) bytes, receive posted late")
+            }
+        }
+    }
+
+    @Test("random traffic arrives in order and intact", arguments: [2, 3, 4], [1, 2, 3, 4])
+    func randomTraffic(size: Int, seed: Int) throws {
+        try EngineWorld(size: size, isEncrypted: seed % 2 == 0).check { world in
+            try exchangeRandomly(world, seed: seed, messages: 120, byteCountMax: 400_000)
+        }
+    }
+
+    @Test("tiny socket buffers change nothing", arguments: [2, 3], [false, true])
+    func partialWrites(size: Int, isEncrypted: Bool) throws {
+        let world = EngineWorld(
+            size: size, sendBufferByteCount: 2048, isEncrypted: isEncrypted)
+        try world.check { world in
+            try exchangeRandomly(world, seed: 7, messages: 60, byteCountMax: 600_000)
+        }
+    }
+
+    @Test(
+        "a flood from both sides ends, its memory bounded by credit", arguments: [2, 4],
+        [false, true])
+    func flood(size: Int, isEncrypted: Bool) throws {
+        var settings = EngineSettings(timeout: .seconds(20))
+        settings.unexpectedByteCountMax = 1 << 20
+        let world = EngineWorld(size: size, settings: settings, isEncrypted: isEncrypted)
+        try world.check { world in
+            let count = 3000
+            let payload = pattern(1000, from: world.rank, number: 0)
+            for peer in 0..<world.size where peer != world.rank {
+                var sends = world.requests()
+                for _ in 0..<count { try sends.isend(payload.span, to: .rank(peer), tag: 5) }
+                // Only now does anybody receive: most messages were announced, not sent.
+                var buffer = [UInt8](repeating: 0, count: 1000)
+                for _ in 0..<count {
+                    try world.recv(into: buffer.mutableSpan, from: .rank(peer), tag: 5)
+                }
+                #expect(buffer == pattern(1000, from: peer, number: 0))
+                try sends.waitAll()
+            }
+        }
+    }
+
+    @Test("blocking sends to a busy rank are bounded and resume", arguments: [2, 3])
+    func oneSidedFlood(size: Int) throws {
+        var settings = EngineSettings(timeout: .seconds(20))
+        settings.unexpectedByteCountMax = 256 << 10
+        try EngineWorld(size: size, settings: settings).check { world in
+            let count = 2000
+            if world.rank > 0 {
+                for number in 0..<count { try world.send(number, to: 0) }
+            } else {
+                usleep(100_000)
+                var next = [Int](repeating: 0, count: world.size)
+                for _ in 0..<count * (world.size - 1) {
+                    var value = [0]
+                    let status = try world.recv(into: value.mutableSpan, from: .any)
+                    let source = try #require(status.source)
+                    #expect(value[0] == next[source], "from \(source)")
+                    next[source] += 1
+                }
+            }
+        }
+    }
+
+    @Test("collectives work over links", arguments: 1...4)
+    func collectives(size: Int) throws {
+        try EngineWorld(size: size).check { world in
+            for count in [1, 1000, 100_000] {
+                let mine = [Int](repeating: world.rank, count: count)
+                let sums = try world.allreduce(mine.span, .sum)
+                #expect(sums.allSatisfy { $0 == size * (size - 1) / 2 })
+                let all = try world.allgather(mine.span)
+                #expect(all.indices.allSatisfy { all[$0] == $0 / count })
+                try world.barrier()
+            }
+        }
+    }
+
+    @Test("communicators keep their messages apart, also those that come early", arguments: 2...4)
+    func communicators(size: Int) throws {
+        try EngineWorld(size: size).check { world in
+            for round in 0..<20 {
+                let half = try #require(try world.split(color: world.rank % 2, key: -world.rank))
+                let twin = try half.dup()
+                #expect(try half.allreduce(1, .sum) == (size - world.rank % 2 + 1) / 2)
+                let next = (twin.rank + 1) % twin.size
+                try twin.send(round, to: .rank(next), tag: 1)
+                try half.send(round + 1000, to: .rank(next), tag: 1)
+                var value = [0]
+                try half.recv(into: value.mutableSpan, from: .any, tag: 1)
+                #expect(value[0] == round + 1000)
+                try twin.recv(into: value.mutableSpan, from: .any, tag: 1)
+                #expect(value[0] == round)
+            }
+        }
+    }
+
+    @Test("several threads of a rank send and receive at once", arguments: [2, 3])
+    func threads(size: Int) throws {
+        try EngineWorld(size: size).check { world in
+            let threads = (0..<4).map { thread in
+                RankThread {
+                    do {
+                        try ringInThread(world, tag: Tag(thread), rounds: 200)
+                    } catch {
+                        Issue.record("thread \(thread): \(error)")
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+            try world.barrier()
+        }
+    }
+}
+
+private func ringInThread(_ world: ServerlessCommunicator, tag: Tag, rounds: Int) throws {
+    let right = Destination(rank: (world.rank + 1) % world.size)
+    let left = Source(rank: (world.rank + world.size - 1) % world.size)
+    for round in 0..<rounds {
+        let mine = [Int](repeating: round, count: round % 7 == 0 ? 50_000 : 10)
+        var theirs = [Int](repeating: -1, count: mine.count)
+        try world.sendrecv(
+            mine.span, to: right, tag: tag, into: theirs.mutableSpan, from: left, tag: tag)
+        #expect(theirs == mine)
+    }
+}
+
+/// All ranks know all messages from the seed; each sends its own and receives the others', in
+/// batches whose order at the receiver is shuffled between tags and kept within one.
+private func exchangeRandomly(
+    _ world: ServerlessCommunicator, seed: Int, messages: Int, byteCountMax: Int
+) throws {
+    struct Planned { var from, to, tag, byteCount: Int }
+    var random = Seeded(UInt64(seed))
+    let plan = (0..<messages).map { _ in
+        Planned(
+            from: .random(in: 0..<world.size, using: &random),
+            to: .random(in: 0..<world.size, using: &random),
+            tag: .random(in: 0..<3, using: &random),
+            byteCount: Bool.random(using: &random)
+                ? .random(in: 0...300, using: &random)
+                : .random(in: 0...byteCountMax, using: &random))
+    }
+    var sends: [RequestHandle] = []
+    var payloads: [UnsafeMutableRawBufferPointer] = []
+    defer { for payload in payloads { payload.deallocate() } }
+    for (number, message) in plan.enumerated() where message.from == world.rank {
+        let payload = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: message.byteCount, alignment: 8)
+        payload.copyBytes(from: pattern(message.byteCount, from: message.from, number: number))
+        payloads.append(payload)
+        sends.append(
+            try world.isend(
+                UnsafeRawBufferPointer(payload), to: .rank(message.to), tag: Tag(message.tag),
+                context: .pointToPoint))
+    }
+    for tag in [2, 0, 1] {
+        for (number, message) in plan.enumerated()
+        where message.to == world.rank && message.tag == tag {
+            let received = try world.recv(
+                UInt8.self, from: .rank(message.from), tag: Tag(message.tag))
+            #expect(
+                received == pattern(message.byteCount, from: message.from, number: number),
+                "size \(world.size), seed \(seed), message \(number)")
+        }
+    }
+    for send in sends { _ = try world.wait(send) }
+}
