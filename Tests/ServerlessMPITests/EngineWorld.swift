@@ -106,8 +106,11 @@ struct EngineWorld: Sendable {
             role: .server, fileDescriptor: pair.1,
             credentials: PSKCredentials(identity: identity, key: key))
         for _ in 0..<1000 {
-            let isDone = (client.handshake() == nil, server.handshake() == nil)
-            if isDone.0 && isDone.1 { return (client, server) }
+            let left = client.handshake()
+            let right = server.handshake()
+            if left == nil && right == nil { return (client, server) }
+            if case .failed(let failure)? = left { throw failure }
+            if case .failed(let failure)? = right { throw failure }
         }
         throw IOFailure(reason: "the handshake does not come to an end")
     }

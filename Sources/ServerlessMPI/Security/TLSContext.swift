@@ -51,6 +51,9 @@ enum TLSContext {
         static let maximumVersion: Int32 = 124  // SSL_CTRL_SET_MAX_PROTO_VERSION
     }
 
+    fileprivate static let sessionContext = Array("smpi".utf8)
+    fileprivate static let sessionContextLength = UInt32(4)
+
     private static func make(_ method: OpaquePointer?) -> OpaquePointer {
         guard let context = SSL_CTX_new(method) else {
             fatalError("OpenSSL cannot make a TLS context")
@@ -71,6 +74,9 @@ enum TLSContext {
         SSL_CTX_set_options(context, 1 << 30 /* SSL_OP_NO_RENEGOTIATION */)
         // A certificate never verifies: the trust store is empty and stays so.
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+        // A server that verifies takes a session, and a key is one, only with a context named.
+        isSet = SSL_CTX_set_session_id_context(context, sessionContext, sessionContextLength) == 1
+        precondition(isSet, "OpenSSL refuses a session id context")
         // One read fetches a whole record and more, where the default asks for its header first.
         _ = SSL_CTX_ctrl(context, Control.readAhead, 1, nil)
         SSL_CTX_set_psk_use_session_callback(context, usePSK)
@@ -99,6 +105,8 @@ private func session(for key: Secret, _ ssl: OpaquePointer?) -> OpaquePointer? {
             session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count) == 1
             && SSL_SESSION_set_cipher(session, SSL_CIPHER_find(ssl, suite)) == 1
             && SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1
+            && SSL_SESSION_set1_id_context(
+                session, TLSContext.sessionContext, TLSContext.sessionContextLength) == 1
     }
     guard isSet else {
         SSL_SESSION_free(session)
