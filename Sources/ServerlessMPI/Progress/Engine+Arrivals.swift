@@ -14,7 +14,7 @@ extension Engine {
         link.pointee.isDrained = false
         var progressed = false
         var budget = Self.turnByteCount
-        while budget > 0, suspicion == nil, failure == nil {
+        while budget > 0, !link.pointee.isReadClosed, suspicion == nil, failure == nil {
             let count =
                 link.pointee.phase == .payload ? readPayload(link) : readHeader(link)
             if count > 0 {
@@ -139,8 +139,8 @@ extension Engine {
     private func begin(_ header: FrameHeader, on link: LinkPointer) {
         let peer = Int(link.pointee.peer)
         link.pointee.received &+= 1
-        guard header.sequence == link.pointee.received, !link.pointee.hasLeft else {
-            return suspect(protocolError(peer, "a frame is missing or comes after the last one"))
+        guard header.sequence == link.pointee.received else {
+            return suspect(protocolError(peer, "a frame is missing"))
         }
         link.pointee.sendCredit.raise(to: header.creditLimit)
         switch header.type {
@@ -164,7 +164,11 @@ extension Engine {
         case .credit:
             break
         case .bye:
+            // The last frame. The end of the stream is left unread: TLS without its own goodbye
+            // would answer it with an alert, and then could not write this rank's bye.
             link.pointee.hasLeft = true
+            link.pointee.isReadClosed = true
+            updateWatch(link)
             hasNews = true
         case .abort:
             expect(
@@ -230,12 +234,6 @@ extension Engine {
 
     /// The peer's side has ended, by end of stream or by an error of the socket.
     private func endOfStream(_ link: LinkPointer) {
-        if link.pointee.hasLeft {
-            link.pointee.isReadClosed = true
-            updateWatch(link)
-            hasNews = true
-            return
-        }
         link.pointee.isReadClosed = true
         updateWatch(link)
         suspect(

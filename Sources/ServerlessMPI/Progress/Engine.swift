@@ -86,7 +86,8 @@ final class Engine: @unchecked Sendable {
     /// - Parameters:
     ///   - links: by world rank, nil at `rank`; the engine closes their sockets.
     init(
-        rank: Int, links established: [EstablishedLink?], settings: EngineSettings = EngineSettings()
+        rank: Int, links established: [EstablishedLink?],
+        settings: EngineSettings = EngineSettings()
     ) throws(MPIError) {
         self.rank = rank
         self.size = established.count

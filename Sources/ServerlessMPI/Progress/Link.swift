@@ -120,17 +120,23 @@ extension Link {
         let count = withUnsafeMutablePointer(to: &parts) {
             $0.withMemoryRebound(to: iovec.self, capacity: 2) { readv(socket, $0, 2) }
         }
-        guard count > 0 else { return outcome(count) }
         if count < byteCount + ahead { isDrained = true }
+        guard count > 0 else { return outcome(count) }
         stagedStart = 0
         stagedEnd = max(0, count - byteCount)
         return min(count, byteCount)
     }
 
     private mutating func readSome(_ target: UnsafeMutableRawPointer, _ byteCount: Int) -> Int {
-        guard let tls else { return outcome(recv(socket, target, byteCount, 0)) }
-        return outcome(
-            tls.read(into: UnsafeMutableRawBufferPointer(start: target, count: byteCount)))
+        let count: Int
+        if let tls {
+            count = outcome(
+                tls.read(into: UnsafeMutableRawBufferPointer(start: target, count: byteCount)))
+        } else {
+            count = outcome(recv(socket, target, byteCount, 0))
+        }
+        if count == Transfer.wouldBlock { isDrained = true }
+        return count
     }
 
     /// Writes the parts in one call.
@@ -152,10 +158,7 @@ extension Link {
         if result > 0 { return result }
         if result == 0 { return Transfer.endOfStream }
         switch errno {
-        case EAGAIN:
-            isDrained = true
-            return Transfer.wouldBlock
-        case EINTR:
+        case EAGAIN, EINTR:
             return Transfer.wouldBlock
         default:
             lastError = errno
@@ -166,9 +169,7 @@ extension Link {
     private mutating func outcome(_ result: IOResult) -> Int {
         switch result {
         case .bytes(let count): return count
-        case .wouldBlock:
-            isDrained = true
-            return Transfer.wouldBlock
+        case .wouldBlock: return Transfer.wouldBlock
         case .endOfStream: return Transfer.endOfStream
         case .failed(let failure):
             lastError = failure.errorNumber ?? ECONNRESET
