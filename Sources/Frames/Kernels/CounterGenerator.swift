@@ -44,7 +44,7 @@ public struct CounterGenerator: Sendable {
         let bound = UInt64(bound)
         if bound <= 1 << 32 {
             for index in 0..<rows.count {
-                values[index] = (word(rows.lowerBound &+ index) >> 32) &* bound >> 32
+                values[index] = ((word(rows.lowerBound &+ index) >> 32) &* bound) >> 32
             }
         } else {
             for index in 0..<rows.count {
