@@ -1,14 +1,6 @@
 // Joins two sides of rows on equal keys: decides what travels with the key and what is gathered
 // afterwards, then lets JoinMatcher do the work.
 
-/// Which rows a join keeps.
-enum JoinKind: Sendable, Hashable {
-    /// Pairs of rows with equal keys.
-    case inner
-    /// These, and left rows without a match, with nulls on the right.
-    case left
-}
-
 extension Kernels {
     /// Rows a rank may hold: partitions number theirs in 32 bits.
     static let rowLimit = Int(Int32.max)

@@ -3,7 +3,7 @@
 import Glibc
 
 /// One key of a sort.
-struct SortKey: Sendable, Hashable {
+struct ColumnOrder: Sendable, Hashable {
     let column: Int
     let descending: Bool
     /// Nulls come before all values, else after them; `descending` does not move them.
@@ -19,7 +19,7 @@ struct SortKey: Sendable, Hashable {
 extension Kernels {
     /// The rows of a table in the order of its keys; stable. NaN is greater than all numbers,
     /// −0 equals 0, strings compare by their bytes, false is less than true.
-    static func argsort(_ table: Table, by keys: [SortKey]) -> RowIndices {
+    static func argsort(_ table: Table, by keys: [ColumnOrder]) -> RowIndices {
         var order: RowIndices?
         for key in keys.reversed() {
             order = argsort(table.columns[key.column], key, after: order)
@@ -28,14 +28,14 @@ extension Kernels {
     }
 
     /// The table's rows in order.
-    static func sort(_ table: Table, by keys: [SortKey]) -> Table {
+    static func sort(_ table: Table, by keys: [ColumnOrder]) -> Table {
         let order = argsort(table, by: keys)
         return gather(table, order)
     }
 
     /// Sorts `order` (all rows as they are, if nil) by one column.
     private static func argsort(
-        _ column: Column, _ key: SortKey, after order: RowIndices?
+        _ column: Column, _ key: ColumnOrder, after order: RowIndices?
     ) -> RowIndices {
         defer { withExtendedLifetime((column, order)) {} }
         let (valid, nulls) = split(column, order)

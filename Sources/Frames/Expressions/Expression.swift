@@ -1,0 +1,173 @@
+// What a computed column is made of: a small syntax tree over the columns of one row. It is a value
+// that is checked against a schema before anything runs (ExpressionTypes) and then evaluated a
+// column at a time (Evaluation).
+
+/// A computation over the columns of a row: `col("distance") / col("hours") > 400`.
+///
+/// Columns that meet in arithmetic or comparisons must be of one type, except that int64 becomes
+/// float64 beside a float64. A null operand gives null, `&&` and `||` follow SQL's three-valued
+/// logic, and a comparison with NaN follows IEEE 754 (only `!=` holds). int64 arithmetic wraps
+/// around. `/` is always float64; `%` takes the sign of its divisor, and is null where that is 0.
+///
+/// Local: building and checking one costs nothing per row.
+public struct Expression: Sendable {
+    indirect enum Node: Sendable {
+        case column(String)
+        case literal(Literal)
+        case unary(UnaryOperator, Node)
+        case binary(BinaryOperator, Node, Node)
+        case cast(Node, DataType)
+        case datePart(DatePart, Node)
+    }
+
+    let node: Node
+    /// The name given by `as`; nil when the name follows from the columns.
+    let alias: String?
+
+    init(_ node: Node, alias: String? = nil) {
+        self.node = node
+        self.alias = alias
+    }
+
+    /// The name of the column this computes: the one given by `as`, else its leftmost column's.
+    public var name: String { alias ?? node.leftmostColumn ?? "literal" }
+
+    /// Gives the computed column a name. Local.
+    public func `as`(_ name: String) -> Expression { Expression(node, alias: name) }
+}
+
+/// The column called `name`. Local.
+public func col(_ name: String) -> Expression { Expression(.column(name)) }
+
+/// A constant: `lit(3)`, `lit("UA")`, `lit(0.5)`, `lit(true)`. Local.
+///
+/// Literals in source code need no `lit`: `col("month") == 7`.
+public func lit(_ value: Int) -> Expression { Expression(.literal(.int64(Int64(value)))) }
+/// A float64 constant. Local.
+public func lit(_ value: Double) -> Expression { Expression(.literal(.float64(value))) }
+/// A string constant. Local.
+public func lit(_ value: String) -> Expression { Expression(.literal(.string(value))) }
+/// A bool constant. Local.
+public func lit(_ value: Bool) -> Expression { Expression(.literal(.bool(value))) }
+
+/// A constant inside an expression.
+enum Literal: Sendable, Hashable {
+    case int64(Int64)
+    case float64(Double)
+    case bool(Bool)
+    case string(String)
+    case date(Int32)
+    case datetime(Int64)
+}
+
+enum UnaryOperator: String, Sendable {
+    case negate = "-"
+    case not = "!"
+    case isNull, isNotNull, isNaN
+}
+
+enum BinaryOperator: String, Sendable {
+    case add = "+"
+    case subtract = "-"
+    case multiply = "*"
+    case divide = "/"
+    case remainder = "%"
+    case equal = "=="
+    case notEqual = "!="
+    case less = "<"
+    case lessOrEqual = "<="
+    case greater = ">"
+    case greaterOrEqual = ">="
+    case and = "&&"
+    case or = "||"
+    case fillNull
+}
+
+/// A field of a calendar date or of a time of day, as `Expression.year` and its like take them.
+enum DatePart: String, Sendable {
+    case year, month, day, hour, minute, second
+}
+
+extension Expression: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByStringLiteral, ExpressibleByBooleanLiteral
+{
+    public init(integerLiteral value: Int64) { self.init(.literal(.int64(value))) }
+    public init(floatLiteral value: Double) { self.init(.literal(.float64(value))) }
+    public init(stringLiteral value: String) { self.init(.literal(.string(value))) }
+    public init(booleanLiteral value: Bool) { self.init(.literal(.bool(value))) }
+}
+
+extension Expression.Node {
+    /// The name a result inherits: that of the first column, reading from the left.
+    var leftmostColumn: String? {
+        switch self {
+        case .column(let name): name
+        case .literal: nil
+        case .unary(_, let operand), .cast(let operand, _), .datePart(_, let operand):
+            operand.leftmostColumn
+        case .binary(_, let left, let right): left.leftmostColumn ?? right.leftmostColumn
+        }
+    }
+
+    /// Calls `visit` with the name of every column that is read.
+    func forEachColumn(_ visit: (String) -> Void) {
+        switch self {
+        case .column(let name): visit(name)
+        case .literal: break
+        case .unary(_, let operand), .cast(let operand, _), .datePart(_, let operand):
+            operand.forEachColumn(visit)
+        case .binary(_, let left, let right):
+            left.forEachColumn(visit)
+            right.forEachColumn(visit)
+        }
+    }
+}
+
+extension Expression: CustomStringConvertible {
+    public var description: String {
+        alias.map { "\(node) as \($0)" } ?? "\(node)"
+    }
+}
+
+extension Expression.Node: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .column(let name): name
+        case .literal(let literal): "\(literal)"
+        case .unary(.negate, let operand): "-\(operand)"
+        case .unary(.not, let operand): "!\(operand)"
+        case .unary(let operation, let operand): "\(operand).\(operation.rawValue)"
+        case .binary(.fillNull, let left, let right): "\(left).fillNull(\(right))"
+        case .binary(let operation, let left, let right):
+            "(\(left) \(operation.rawValue) \(right))"
+        case .cast(let operand, let type): "\(operand).cast(\(type))"
+        case .datePart(let part, let operand): "\(operand).\(part.rawValue)"
+        }
+    }
+}
+
+extension Literal {
+    var type: DataType {
+        switch self {
+        case .int64: .int64
+        case .float64: .float64
+        case .bool: .bool
+        case .string: .string
+        case .date: .date
+        case .datetime: .datetime
+        }
+    }
+}
+
+extension Literal: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .int64(let value): "\(value)"
+        case .float64(let value): "\(value)"
+        case .bool(let value): "\(value)"
+        case .string(let value): "\"\(value)\""
+        case .date(let days): "date(\(days))"
+        case .datetime(let microseconds): "datetime(\(microseconds))"
+        }
+    }
+}

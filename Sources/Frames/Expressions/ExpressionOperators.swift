@@ -1,0 +1,109 @@
+// The operators and functions that build expressions, all of them one line: what each means is in
+// Expression's documentation, what it costs is one pass over its operands when it is evaluated.
+
+extension Expression {
+    private static func binary(
+        _ operation: BinaryOperator, _ left: Expression, _ right: Expression
+    ) -> Expression {
+        Expression(.binary(operation, left.node, right.node))
+    }
+
+    /// Sum of numbers. Local.
+    public static func + (left: Expression, right: Expression) -> Expression {
+        binary(.add, left, right)
+    }
+    /// Difference of numbers. Local.
+    public static func - (left: Expression, right: Expression) -> Expression {
+        binary(.subtract, left, right)
+    }
+    /// Product of numbers. Local.
+    public static func * (left: Expression, right: Expression) -> Expression {
+        binary(.multiply, left, right)
+    }
+    /// Quotient of numbers as float64; by zero it is infinite or NaN. Local.
+    public static func / (left: Expression, right: Expression) -> Expression {
+        binary(.divide, left, right)
+    }
+    /// Remainder with the sign of the divisor; null where an int64 divisor is 0. Local.
+    public static func % (left: Expression, right: Expression) -> Expression {
+        binary(.remainder, left, right)
+    }
+    /// The negative of a number. Local.
+    public static prefix func - (operand: Expression) -> Expression {
+        Expression(.unary(.negate, operand.node))
+    }
+
+    /// Are both equal? Null if either is null. Local.
+    public static func == (left: Expression, right: Expression) -> Expression {
+        binary(.equal, left, right)
+    }
+    /// Do they differ? Null if either is null. Local.
+    public static func != (left: Expression, right: Expression) -> Expression {
+        binary(.notEqual, left, right)
+    }
+    /// Is the left one less? Strings compare by their UTF-8 bytes. Local.
+    public static func < (left: Expression, right: Expression) -> Expression {
+        binary(.less, left, right)
+    }
+    /// Is the left one less, or are both equal? Local.
+    public static func <= (left: Expression, right: Expression) -> Expression {
+        binary(.lessOrEqual, left, right)
+    }
+    /// Is the left one greater? Local.
+    public static func > (left: Expression, right: Expression) -> Expression {
+        binary(.greater, left, right)
+    }
+    /// Is the left one greater, or are both equal? Local.
+    public static func >= (left: Expression, right: Expression) -> Expression {
+        binary(.greaterOrEqual, left, right)
+    }
+
+    /// Both? False if either is false, else null if either is null. Local.
+    public static func && (left: Expression, right: Expression) -> Expression {
+        binary(.and, left, right)
+    }
+    /// Either? True if either is true, else null if either is null. Local.
+    public static func || (left: Expression, right: Expression) -> Expression {
+        binary(.or, left, right)
+    }
+    /// The opposite; null stays null. Local.
+    public static prefix func ! (operand: Expression) -> Expression {
+        Expression(.unary(.not, operand.node))
+    }
+
+    /// True where the value is null, never null itself. Local.
+    public var isNull: Expression { Expression(.unary(.isNull, node)) }
+    /// True where there is a value, never null itself. Local.
+    public var isNotNull: Expression { Expression(.unary(.isNotNull, node)) }
+    /// True where a float64 is NaN; null stays null. Local.
+    public var isNaN: Expression { Expression(.unary(.isNaN, node)) }
+    /// The value, or `replacement` where it is null. Local.
+    public func fillNull(_ replacement: Expression) -> Expression {
+        Expression.binary(.fillNull, self, replacement)
+    }
+
+    /// The value as another type. Local.
+    ///
+    /// Numbers, bool and text convert into one another, dates into datetimes and back (to the day
+    /// before), dates and datetimes from and to int64 (days, µs). What does not fit (`"abc"` as
+    /// int64, NaN as int64) becomes null.
+    public func cast(_ type: DataType) -> Expression { Expression(.cast(node, type)) }
+
+    /// The year of a date or datetime, UTC, as int64. Local.
+    public var year: Expression { Expression(.datePart(.year, node)) }
+    /// The month, 1 to 12. Local.
+    public var month: Expression { Expression(.datePart(.month, node)) }
+    /// The day of the month, 1 to 31. Local.
+    public var day: Expression { Expression(.datePart(.day, node)) }
+    /// The hour of a datetime, 0 to 23, UTC. Local.
+    public var hour: Expression { Expression(.datePart(.hour, node)) }
+    /// The minute of a datetime, 0 to 59. Local.
+    public var minute: Expression { Expression(.datePart(.minute, node)) }
+    /// The second of a datetime, 0 to 59. Local.
+    public var second: Expression { Expression(.datePart(.second, node)) }
+
+    /// Is the value within `lower ... upper`? Null if any of the three is. Local.
+    public func between(_ lower: Expression, _ upper: Expression) -> Expression {
+        self >= lower && self <= upper
+    }
+}

@@ -1,0 +1,175 @@
+// The type of an expression over a schema, found before any row moves. Whatever passes here, the
+// evaluation handles: it has no type errors of its own.
+
+/// Who asks, for the error.
+struct CheckContext {
+    let operation: String
+    let origin: Origin
+
+    func error(_ code: FrameError.Code, _ reason: String, column: String? = nil) -> FrameError {
+        FrameError(
+            code, operation: operation, reason: reason, column: column,
+            location: origin.description)
+    }
+
+    /// A column that must exist, with the nearest name there is when it does not.
+    func field(_ name: String, in schema: Schema) throws(FrameError) -> Field {
+        if let index = schema.index(of: name) { return schema.fields[index] }
+        let known =
+            schema.names.prefix(12).joined(separator: ", ")
+            + (schema.count > 12 ? ", …" : "")
+        let nearest = schema.names.nearest(to: name).map { "did you mean \"\($0)\"? " } ?? ""
+        throw error(
+            .missingColumn, "there is no such column; \(nearest)there are: \(known)", column: name)
+    }
+}
+
+extension Expression {
+    /// Name and type of the column this computes from rows of `schema`. Local.
+    func field(in schema: Schema, _ context: CheckContext) throws(FrameError) -> Field {
+        guard alias != nil || node.leftmostColumn != nil else {
+            throw context.error(
+                .invalidArgument, "the constant \(node) has no name; give it one with `as`")
+        }
+        return Field(name, try node.type(in: schema, context))
+    }
+}
+
+extension Expression.Node {
+    func type(in schema: Schema, _ context: CheckContext) throws(FrameError) -> DataType {
+        switch self {
+        case .column(let name):
+            return try context.field(name, in: schema).type
+        case .literal(let literal):
+            return literal.type
+        case .unary(let operation, let operand):
+            let type = try operand.type(in: schema, context)
+            return try checkUnary(operation, type, context)
+        case .binary(let operation, let left, let right):
+            let left = try left.type(in: schema, context)
+            let right = try right.type(in: schema, context)
+            return try checkBinary(operation, left, right, context)
+        case .cast(let operand, let target):
+            let type = try operand.type(in: schema, context)
+            guard type.converts(to: target) else {
+                throw mismatch("\(type) cannot be cast to \(target)", context)
+            }
+            return target
+        case .datePart(let part, let operand):
+            let type = try operand.type(in: schema, context)
+            let isTime = part == .hour || part == .minute || part == .second
+            guard type == .datetime || (type == .date && !isTime) else {
+                throw mismatch("\(part.rawValue) is not defined for \(type)", context)
+            }
+            return .int64
+        }
+    }
+
+    private func mismatch(_ reason: String, _ context: CheckContext) -> FrameError {
+        context.error(.typeMismatch, "\(reason), in \(self)", column: leftmostColumn)
+    }
+
+    private func checkUnary(
+        _ operation: UnaryOperator, _ type: DataType, _ context: CheckContext
+    ) throws(FrameError) -> DataType {
+        switch operation {
+        case .isNull, .isNotNull: return .bool
+        case .negate where type.isNumeric: return type
+        case .not where type == .bool: return .bool
+        case .isNaN where type == .float64: return .bool
+        case .negate, .not, .isNaN:
+            throw mismatch("\(operation.rawValue) is not defined for \(type)", context)
+        }
+    }
+
+    private func checkBinary(
+        _ operation: BinaryOperator, _ left: DataType, _ right: DataType, _ context: CheckContext
+    ) throws(FrameError) -> DataType {
+        let common: DataType? =
+            left == right ? left : left.isNumeric && right.isNumeric ? .float64 : nil
+        guard let common else {
+            throw mismatch(
+                "\(left) and \(right) do not go together with \(operation.rawValue); cast one",
+                context)
+        }
+        let isDefined: Bool
+        let result: DataType
+        switch operation {
+        case .add, .subtract, .multiply, .remainder:
+            (isDefined, result) = (common.isNumeric, common)
+        case .divide: (isDefined, result) = (common.isNumeric, .float64)
+        case .and, .or: (isDefined, result) = (common == .bool, .bool)
+        case .fillNull: (isDefined, result) = (true, common)
+        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
+            (isDefined, result) = (true, .bool)
+        }
+        guard isDefined else {
+            throw mismatch("\(operation.rawValue) is not defined for \(common)", context)
+        }
+        return result
+    }
+}
+
+extension DataType {
+    /// Is there a cast? Every type converts to itself.
+    func converts(to target: DataType) -> Bool {
+        switch (self, target) {
+        case (.int64, _), (.string, .int64), (.string, .float64), (.string, .bool): true
+        case (.float64, .int64), (.float64, .string), (.float64, .bool): true
+        case (.bool, .int64), (.bool, .float64), (.bool, .string): true
+        case (.date, .datetime), (.datetime, .date), (.date, .int64), (.datetime, .int64): true
+        default: self == target
+        }
+    }
+}
+
+extension Aggregate {
+    /// Name and type of the column this computes. Local.
+    func field(in schema: Schema, _ context: CheckContext) throws(FrameError) -> Field {
+        guard let operand else { return Field(name, .int64) }
+        let type = try operand.node.type(in: schema, context)
+        switch function {
+        case .len, .count: return Field(name, .int64)
+        case .min, .max: return Field(name, type)
+        case .sum, .mean:
+            guard type.isNumeric || type == .bool else {
+                throw context.error(
+                    .typeMismatch, "the \(function.rawValue) of \(type) is not defined",
+                    column: operand.node.leftmostColumn)
+            }
+            return Field(name, function == .mean || type == .float64 ? .float64 : .int64)
+        }
+    }
+}
+
+extension [String] {
+    /// The element with the least edit distance to `name`, if that is small enough to be a typo.
+    func nearest(to name: String) -> String? {
+        let scored = map { ($0, $0.lowercased().editDistance(to: name.lowercased())) }
+        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= Swift.max(1, name.count / 3)
+        else { return nil }
+        return best.0
+    }
+}
+
+extension String {
+    /// Levenshtein's distance: insertions, removals and replacements that lead to `other`.
+    func editDistance(to other: String) -> Int {
+        let other = Array(other)
+        var row = Array(0...other.count)
+        for (index, character) in enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for column in other.indices {
+                let replaced = diagonal + (character == other[column] ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = Swift.min(replaced, diagonal + 1, row[column] + 1)
+            }
+        }
+        return row[other.count]
+    }
+}
+
+extension Origin: CustomStringConvertible {
+    var description: String { "\(file):\(line)" }
+}

@@ -1,0 +1,129 @@
+// Verbs of frames that end in single values: how many rows, their checksum, aggregates of a column.
+
+import MessagePassing
+
+/// One value of any type, or none.
+public enum Scalar: Sendable, Hashable {
+    case null
+    case int64(Int64)
+    case float64(Double)
+    case bool(Bool)
+    case string(String)
+    /// Days since 1970-01-01.
+    case date(Int32)
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    case datetime(Int64)
+
+    /// The value of row `index`. Local.
+    init(_ column: Column, at index: Int) {
+        if column.isNull(at: index) {
+            self = .null
+            return
+        }
+        switch column.type {
+        case .int64: self = .int64(column.pointer(as: Int64.self)[index])
+        case .float64: self = .float64(column.pointer(as: Double.self)[index])
+        case .bool: self = .bool(column.bits[index])
+        case .string:
+            self = .string(String(decoding: column.utf8(at: index), as: UTF8.self))
+        case .date: self = .date(column.pointer(as: Int32.self)[index])
+        case .datetime: self = .datetime(column.pointer(as: Int64.self)[index])
+        }
+        withExtendedLifetime(column) {}
+    }
+
+    /// The number, if it is an int64. Local.
+    public var int64: Int64? { if case .int64(let value) = self { value } else { nil } }
+    /// The number, int64 or float64, as float64. Local.
+    public var float64: Double? {
+        switch self {
+        case .int64(let value): Double(value)
+        case .float64(let value): value
+        case .null, .bool, .string, .date, .datetime: nil
+        }
+    }
+    /// The text, if it is a string. Local.
+    public var string: String? { if case .string(let value) = self { value } else { nil } }
+}
+
+extension Frame {
+    /// How many rows there are, on all ranks together.
+    ///
+    /// Collective. Cost: one allreduce of 8 bytes.
+    /// - Throws: `communication`.
+    public func count(file: String = #fileID, line: Int = #line) throws(FrameError) -> Int {
+        try sum(Int64(table.rowCount), "count", file, line)
+    }
+
+    /// A number that depends on which rows there are, and on nothing else: not on their order, nor
+    /// on the number of ranks. One changed, dropped or doubled row changes it.
+    ///
+    /// Collective. float64 columns are left out, as their last bits depend on the order of
+    /// additions. Cost: one pass, and one allreduce of 8 bytes.
+    /// - Throws: `communication`.
+    public func rowChecksum(
+        file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> UInt64 {
+        let own = Int64(bitPattern: Kernels.rowChecksum(table))
+        return UInt64(bitPattern: Int64(try sum(own, "rowChecksum", file, line)))
+    }
+
+    /// The sum of a column's values; 0 of none. Collective; cost and errors as `aggregate`.
+    public func sum(
+        _ column: String, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Scalar {
+        try scalar("sum", col(column).sum(), file, line)
+    }
+
+    /// The mean of a column's values; null of none. Collective; cost and errors as `aggregate`.
+    public func mean(
+        _ column: String, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Scalar {
+        try scalar("mean", col(column).mean(), file, line)
+    }
+
+    /// The least of a column's values; null of none. Collective; cost and errors as `aggregate`.
+    public func min(
+        _ column: String, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Scalar {
+        try scalar("min", col(column).min(), file, line)
+    }
+
+    /// The greatest of a column's values; null of none. Collective; cost and errors as
+    /// `aggregate`.
+    public func max(
+        _ column: String, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Scalar {
+        try scalar("max", col(column).max(), file, line)
+    }
+
+    /// How many of a column's values are not null. Collective; cost and errors as `aggregate`.
+    public func count(
+        _ column: String, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Int {
+        Int(try scalar("count", col(column).count(), file, line).int64 ?? 0)
+    }
+
+    private func scalar(
+        _ name: String, _ aggregate: Aggregate, _ file: String, _ line: Int
+    ) throws(FrameError) -> Scalar {
+        let result = try adding(
+            PlanStep(
+                name: name, operation: .group(keys: [], aggregates: [aggregate]), inputs: [plan],
+                origin: Origin(file: file, line: line)))
+        return Scalar(result.table.columns[0], at: 0)
+    }
+
+    private func sum(
+        _ own: Int64, _ name: String, _ file: String, _ line: Int
+    ) throws(FrameError) -> Int {
+        if communicator.size == 1 || partitioning == .replicated { return Int(own) }
+        do {
+            return Int(try communicator.allreduce(own, .sum))
+        } catch {
+            throw FrameError(
+                .communication, operation: name, reason: "the communicator failed",
+                location: Origin(file: file, line: line).description, cause: error)
+        }
+    }
+}

@@ -1,0 +1,216 @@
+// Rows between ranks. An exchange is one small alltoall of headers (how much, and does everybody run
+// the same step?), then one alltoallv of messages that hold all columns. Large ones take several
+// such rounds, so that neither a message nor the memory for messages grows with the table.
+
+import MessagePassing
+
+/// The bounds of exchanges.
+package enum ExchangeLimits {
+    /// Bytes that a rank packs in one round. Settable so that tests can have many rounds of few
+    /// bytes; no less than a row is ever sent.
+    @TaskLocal package static var roundBytes = 1 << 30
+}
+
+extension StepRun {
+    /// Sends each row of `table` to the rank that `destinations` names for it.
+    ///
+    /// Collective; size > 1. Cost: a header of 64 bytes and at most one message per pair of ranks
+    /// and round; each row is copied once into a message, none out of it.
+    /// - Returns: the rows for this rank, in pieces, in the order of their senders, then in that
+    ///   of the sender's rows.
+    func scatter(
+        _ table: Table, _ destinations: (Table) -> Destinations
+    ) throws(FrameError) -> [Table] {
+        try exchange(table, opened: nil) { part in
+            ScatterPacking(part, to: destinations(part))
+        }
+    }
+
+    /// Sends rows `ranges[r]`, consecutive and covering the table, to rank r. Collective; cost and
+    /// result as above, but one's own rows are not copied at all.
+    func sendRanges(_ table: Table, _ ranges: [Range<Int>]) throws(FrameError) -> [Table] {
+        // A round takes consecutive rows of the table, hence of each range what lies within.
+        var start = 0
+        return try exchange(table, opened: nil) { part in
+            let rows = start..<start + part.rowCount
+            start = rows.upperBound
+            return RangePacking(
+                part,
+                ranges: ranges.map { range in
+                    let clamped = range.clamped(to: rows)
+                    return clamped.lowerBound - rows.lowerBound..<clamped.upperBound
+                        - rows.lowerBound
+                })
+        }
+    }
+
+    /// Round after round until no rank has any left.
+    /// - Parameter opened: the first round, where the operator has exchanged its headers already.
+    func exchange<Form: Packing>(
+        _ table: Table, opened: (packing: Form, headers: [ExchangeHeader])?,
+        _ pack: (Table) -> Form
+    ) throws(FrameError) -> [Table] {
+        var received = [[Table]](repeating: [], count: size)
+        let rounds = Rounds(of: table)
+        var round = 0
+        var moreRounds = true
+        while moreRounds {
+            let (packing, headers): (Form, [ExchangeHeader])
+            if round == 0, let opened {
+                (packing, headers) = opened
+            } else {
+                packing = pack(table.slice(rounds.rows(of: round)))
+                headers = try open(
+                    self.headers(for: packing, roundsLeft: rounds.left(after: round)))
+            }
+            let tables = try transfer(packing, headers, schema: table.schema)
+            for (rank, table) in tables.enumerated() where table.rowCount > 0 {
+                received[rank].append(table)
+            }
+            round += 1
+            moreRounds = headers.contains { $0.roundsLeft > 0 }
+        }
+        let pieces = received.flatMap(\.self)
+        return pieces.isEmpty ? [Table(emptyWith: table.schema)] : pieces
+    }
+
+    func headers(for packing: some Packing, roundsLeft: Int) -> [ExchangeHeader] {
+        packing.layouts.map { layout in
+            var header = header()
+            header.rowCount = layout.rowCount
+            header.blockCount = layout.blockCount
+            header.roundsLeft = roundsLeft
+            return header
+        }
+    }
+
+    /// The messages of one round, once their sizes are known: the rows from each rank.
+    private func transfer(
+        _ packing: some Packing, _ headers: [ExchangeHeader], schema: Schema
+    ) throws(FrameError) -> [Table] {
+        let block = MessageLayout.blockBytes
+        var sendCounts = packing.layouts.map(\.blockCount)
+        var recvCounts = headers.map(\.blockCount)
+        let ownInPlace = packing.rowsInPlace(for: rank)
+        let ownBytes = ownInPlace == nil ? sendCounts[rank] * block : 0
+        sendCounts[rank] = 0
+        recvCounts[rank] = 0
+        let (sendParts, recvParts) = (Partition(counts: sendCounts), Partition(counts: recvCounts))
+        // Memory of one's own rows is apart: the rest is free again after the exchange.
+        let own = Buffer(byteCount: ownBytes)
+        let send = Buffer(byteCount: sendParts.extent * block)
+        var messages = sendParts.offsets.map { send.pointer + $0 * block }
+        messages[rank] = own.pointer
+        packing.write(to: messages, leavingOut: ownInPlace == nil ? nil : rank)
+
+        let recv = Buffer(byteCount: recvParts.extent * block)
+        try communicate(sent: sendParts.extent * block, received: recvParts.extent * block) {
+            (world) throws(MPIError) in
+            try world.alltoallv(
+                UnsafeRawBufferPointer(start: send.pointer, count: sendParts.extent * block),
+                sendParts,
+                into: UnsafeMutableRawBufferPointer(
+                    start: recv.pointer, count: recvParts.extent * block),
+                recvParts, elementSize: block)
+        }
+        withExtendedLifetime(send) {}
+        return headers.indices.map { source in
+            if source == rank {
+                return ownInPlace
+                    ?? MessageLayout.table(
+                        in: own, at: 0, byteCount: ownBytes, schema: schema)
+            }
+            return MessageLayout.table(
+                in: recv, at: recvParts.offsets[source] * block,
+                byteCount: recvParts.counts[source] * block, schema: schema)
+        }
+    }
+
+    /// Gives every rank the rows of all. Collective; size > 1. Cost: as `scatter`, but each row is
+    /// sent to everyone, by an allgatherv.
+    /// - Parameter opened: the headers of the first round, if they have been exchanged already.
+    /// - Returns: all rows, in pieces, in the order of ranks.
+    func gatherEverywhere(
+        _ table: Table, opened: [ExchangeHeader]? = nil
+    ) throws(FrameError) -> [Table] {
+        var received = [[Table]](repeating: [], count: size)
+        let rounds = Rounds(of: table)
+        let block = MessageLayout.blockBytes
+        var round = 0
+        var moreRounds = true
+        while moreRounds {
+            let part = table.slice(rounds.rows(of: round))
+            let packing = RangePacking(part, ranges: [0..<part.rowCount])
+            let headers: [ExchangeHeader]
+            if round == 0, let opened {
+                headers = opened
+            } else {
+                let mine = self.headers(for: packing, roundsLeft: rounds.left(after: round))
+                headers = try open(mine[0])
+            }
+            let parts = Partition(counts: headers.map(\.blockCount))
+            let message = Buffer(byteCount: packing.layouts[0].byteCount)
+            packing.write(to: [message.pointer], leavingOut: nil)
+            let whole = Buffer(byteCount: parts.extent * block)
+            try communicate(
+                sent: message.byteCount, received: parts.extent * block - message.byteCount
+            ) { (world) throws(MPIError) in
+                try world.allgatherv(
+                    UnsafeRawBufferPointer(start: message.pointer, count: message.byteCount),
+                    into: UnsafeMutableRawBufferPointer(
+                        start: whole.pointer, count: parts.extent * block),
+                    partition: parts, elementSize: block)
+            }
+            withExtendedLifetime(message) {}
+            for source in headers.indices where parts.counts[source] > 0 {
+                received[source].append(
+                    MessageLayout.table(
+                        in: whole, at: parts.offsets[source] * block,
+                        byteCount: parts.counts[source] * block, schema: table.schema))
+            }
+            round += 1
+            moreRounds = headers.contains { $0.roundsLeft > 0 }
+        }
+        let pieces = received.flatMap(\.self)
+        return pieces.isEmpty ? [Table(emptyWith: table.schema)] : pieces
+    }
+}
+
+/// How a rank cuts its rows into rounds of bounded size.
+struct Rounds {
+    private let rowCount: Int
+    private let rowsPerRound: Int
+
+    init(of table: Table) {
+        rowCount = table.rowCount
+        let bytesPerRow = Double(table.byteCount) / Double(max(rowCount, 1))
+        rowsPerRound = max(1, Int(Double(ExchangeLimits.roundBytes) / max(bytesPerRow, 1)))
+    }
+
+    /// Empty after the last one.
+    func rows(of round: Int) -> Range<Int> {
+        min(round * rowsPerRound, rowCount)..<min((round + 1) * rowsPerRound, rowCount)
+    }
+
+    func left(after round: Int) -> Int {
+        max(0, (rowCount + rowsPerRound - 1) / rowsPerRound - round - 1)
+    }
+}
+
+extension Table {
+    /// Bytes of all values, roughly.
+    var byteCount: Int {
+        columns.reduce(0) { total, column in
+            var bytes = column.validity == nil ? 0 : column.count / 8
+            switch column.type {
+            case .int64, .float64, .datetime: bytes += column.count * 8
+            case .date: bytes += column.count * 4
+            case .bool: bytes += column.count / 8
+            case .string:
+                let offsets = column.stringOffsets
+                bytes += column.count * 8 + Int(offsets[column.count] - offsets[0])
+            }
+            return total + bytes
+        }
+    }
+}

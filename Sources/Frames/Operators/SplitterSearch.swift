@@ -1,0 +1,111 @@
+// Between which splitters a row falls. One word of the first key decides nearly always; only on a
+// tie are all keys compared, and on a tie of these the rows' places.
+
+/// Rows of one table to be compared with splitters.
+struct SplitterSearch {
+    private let splitters: Splitters
+    private let words: OrderWords
+    private let splitterWords: OrderWords
+    /// Whether equal words mean equal keys.
+    private let wordsAreKeys: Bool
+    private let comparisons: [(row: Column, splitter: Column, order: ColumnOrder)]
+
+    init(_ table: Table, _ splitters: Splitters, _ order: [ColumnOrder]) {
+        self.splitters = splitters
+        let first = table.columns[order[0].column]
+        words = OrderWords(first, order[0])
+        splitterWords = OrderWords(splitters.keys.columns[0], order[0])
+        wordsAreKeys = order.count == 1 && first.type != .string
+        comparisons = order.enumerated().map { index, key in
+            (table.columns[key.column], splitters.keys.columns[index], key)
+        }
+    }
+
+    /// How many splitters come before `row`, or are it: its destination.
+    @inline(__always)
+    func splittersBefore(_ row: Int, position: Int64) -> Int {
+        var low = 0
+        var high = splitters.count
+        while low < high {
+            let middle = (low &+ high) / 2
+            if isBefore(middle, row, position) { low = middle &+ 1 } else { high = middle }
+        }
+        return low
+    }
+
+    @inline(__always)
+    private func isBefore(_ splitter: Int, _ row: Int, _ position: Int64) -> Bool {
+        let order = splitterWords.compare(splitter, words, row)
+        if order != 0 { return order < 0 }
+        if !wordsAreKeys {
+            for comparison in comparisons {
+                let order = Self.compare(
+                    comparison.splitter, splitter, comparison.row, row, comparison.order)
+                if order != 0 { return order < 0 }
+            }
+        }
+        return splitters.positions[splitter] <= position
+    }
+
+    /// Negative, 0 or positive, in the order of one key.
+    private static func compare(
+        _ left: Column, _ leftRow: Int, _ right: Column, _ rightRow: Int, _ order: ColumnOrder
+    ) -> Int {
+        if left.type == .string, !left.isNull(at: leftRow), !right.isNull(at: rightRow) {
+            let result = Evaluation.compareBytes(left.utf8(at: leftRow), right.utf8(at: rightRow))
+            return order.descending ? -result : result
+        }
+        let (left, right) = (OrderWords(left, order), OrderWords(right, order))
+        return left.compare(leftRow, right, rightRow)
+    }
+}
+
+/// A column's values as words whose unsigned order is that of a sort key; of strings, their first
+/// eight bytes.
+struct OrderWords {
+    private let column: Column
+    private let flip: UInt64
+    /// Where nulls are against values: before or after.
+    private let nullClass: Int
+
+    init(_ column: Column, _ order: ColumnOrder) {
+        self.column = column
+        flip = order.descending ? .max : 0
+        nullClass = order.nullsFirst ? -1 : 1
+    }
+
+    @inline(__always)
+    func compare(_ row: Int, _ other: OrderWords, _ otherRow: Int) -> Int {
+        let (own, others) = (kind(of: row), other.kind(of: otherRow))
+        if own != others { return own - others }
+        if own != 0 { return 0 }
+        let (left, right) = (word(row), other.word(otherRow))
+        return left < right ? -1 : left > right ? 1 : 0
+    }
+
+    @inline(__always)
+    private func kind(of row: Int) -> Int { column.isNull(at: row) ? nullClass : 0 }
+
+    @inline(__always)
+    private func word(_ row: Int) -> UInt64 {
+        switch column.type {
+        case .int64, .datetime:
+            return Kernels.orderedWord(column.pointer(as: Int64.self)[row]) ^ flip
+        case .date:
+            return Kernels.orderedWord(Int64(column.pointer(as: Int32.self)[row])) ^ flip
+        case .float64:
+            // NaN comes last in either direction, as in the sort of each rank.
+            let value = column.pointer(as: Double.self)[row]
+            return value == value ? Kernels.orderedWord(value) ^ flip : .max
+        case .bool:
+            return (column.bits[row] ? 1 : 0) ^ flip
+        case .string:
+            var word: UInt64 = 0
+            let bytes = column.utf8(at: row)
+            for index in 0..<8 {
+                word = word << 8 | (index < bytes.count ? UInt64(bytes[index]) : 0)
+            }
+            return word ^ flip
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// What is known about where a frame's rows are. Operators that need equal keys on one rank ask here
+// first, so that a join and a groupby on one key shuffle once.
+
+/// How the rows of a frame are spread over the ranks of its communicator.
+public enum Partitioning: Sendable, Hashable {
+    /// Each row is on one rank; nothing more is known.
+    case unknown
+    /// Rows that are equal in all these columns are on one rank, which the common hash chose.
+    case hash([String])
+    /// Sorted by these keys within each rank and from rank to rank; rows with equal keys may
+    /// straddle the border of two ranks.
+    case range([SortKey])
+    /// Every rank holds all rows.
+    case replicated
+
+    /// What remains of it when columns are renamed or dropped: `newName` is nil for a dropped one.
+    func renamed(_ newName: (String) -> String?) -> Partitioning {
+        switch self {
+        case .unknown, .replicated: return self
+        case .hash(let names):
+            let renamed = names.compactMap(newName)
+            return renamed.count == names.count ? .hash(renamed) : .unknown
+        case .range(let keys):
+            // A prefix of the keys is still an order.
+            var kept: [SortKey] = []
+            for key in keys {
+                guard let name = newName(key.column) else { break }
+                kept.append(SortKey(name, descending: key.descending, nulls: key.nulls))
+            }
+            return kept.isEmpty ? .unknown : .range(kept)
+        }
+    }
+
+    /// Are rows with equal `keys` known to be on one rank?
+    func colocates(_ keys: [String]) -> Bool {
+        switch self {
+        case .hash(let names): !names.isEmpty && names.allSatisfy(keys.contains)
+        case .replicated: true
+        case .unknown, .range: false
+        }
+    }
+
+    /// For hash partitioning by a subset of `keys`: where its columns are among them.
+    func positions(in keys: [String]) -> [Int]? {
+        guard case .hash(let names) = self, !names.isEmpty else { return nil }
+        let positions = names.compactMap(keys.firstIndex(of:))
+        return positions.count == names.count ? positions : nil
+    }
+}
