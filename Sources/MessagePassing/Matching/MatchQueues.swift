@@ -86,10 +86,19 @@ package struct MatchQueues {
             || posted.collective.removeFirst { $0.id == id } != nil
     }
 
-    /// The call of the oldest unexpected collective message with this sequence number, and who
-    /// sent it: what a rank that begins a collective compares with its own.
-    package func unexpectedCall(sequence: UInt32) -> (call: UInt64, source: Int)? {
-        unexpected.collective.first { UInt32($0.call >> 32) == sequence }
+    /// Withdraws an unexpected message, whose sender gave up; false if it does not wait any more.
+    package mutating func withdraw(message id: UInt32) -> Bool {
+        unexpected.pointToPoint.removeFirst { $0.id == id } != nil
+            || unexpected.collective.removeFirst { $0.id == id } != nil
+    }
+
+    /// The oldest unexpected collective message that has this sequence number but is not of
+    /// `call`: its call and who sent it. For a rank that begins `call`, proof that the ranks
+    /// disagree; messages of peers that agree may have come before it.
+    package func unexpectedCall(
+        sequence: UInt32, otherThan call: UInt64 = 0
+    ) -> (call: UInt64, source: Int)? {
+        unexpected.collective.first { UInt32($0.call >> 32) == sequence && $0.call != call }
             .map { ($0.call, $0.source) }
     }
 

@@ -1,0 +1,111 @@
+// Probes: looking at messages without, or before, receiving them (MPI 4.1 §3.8).
+
+import MessagePassing
+import Synchronization
+
+extension ThreadCommunicator {
+    func iprobe(from source: Source, tag: Tag) throws(MPIError) -> Status? {
+        if source == .none { return .empty }
+        try check(source, tag, "probe")
+        let found = withMailbox { $0.queues.probe(source: source, tag: tag) }
+        if let found { return found.status }
+        try group.failure.check()
+        letOthersRun()
+        return nil
+    }
+
+    func probe(from source: Source, tag: Tag) throws(MPIError) -> Status {
+        if source == .none { return .empty }
+        try check(source, tag, "probe")
+        return try awaitMessage(from: source, tag) { (mailbox) in
+            mailbox.queues.probe(source: source, tag: tag)?.status
+        }
+    }
+
+    func improbe(
+        from source: Source, tag: Tag
+    ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
+        if source == .none { return (.none, .empty) }
+        try check(source, tag, "probe")
+        if let claimed = withMailbox({ claim($0, source, tag) }) { return claimed }
+        try group.failure.check()
+        letOthersRun()
+        return nil
+    }
+
+    func mprobe(
+        from source: Source, tag: Tag
+    ) throws(MPIError) -> (message: MessageHandle, status: Status) {
+        if source == .none { return (.none, .empty) }
+        try check(source, tag, "probe")
+        return try awaitMessage(from: source, tag) { claim($0, source, tag) }
+    }
+
+    func imrecv(
+        _ message: MessageHandle, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(MPIError) -> RequestHandle {
+        guard let claimed = OperationPointer(bitPattern: UInt(message.rawValue)) else {
+            return .done
+        }
+        mailbox.lock()
+        if claimed.pointee.isWithdrawn {
+            // Its sender has given up, as the communicator has failed.
+            mailbox.free(claimed)
+            mailbox.unlock()
+            try group.failure.throwCause()
+        }
+        claimed.pointee.isTaken = true
+        let receive = take(receiveInto: buffer, from: .rank(claimed.pointee.source))
+        mailbox.unlock()
+        accept(claimed, into: receive)
+        return receive.handle
+    }
+
+    private func claim(
+        _ mailbox: Mailbox, _ source: Source, _ tag: Tag
+    ) -> (message: MessageHandle, status: Status)? {
+        guard let found = mailbox.queues.claim(source: source, tag: tag) else { return nil }
+        let address = UInt(bitPattern: mailbox[found.message])
+        return (MessageHandle(rawValue: UInt64(address)), found.status)
+    }
+
+    /// Blocks until `look` finds something among the messages that wait.
+    private func awaitMessage<Found>(
+        from source: Source, _ tag: Tag, _ look: (Mailbox) -> Found?
+    ) throws(MPIError) -> Found {
+        while true {
+            let notices = endpoint.notices.load(ordering: .sequentiallyConsistent)
+            let arrivals = mailbox.arrivals.load(ordering: .sequentiallyConsistent)
+            let hasLeft =
+                source != .any
+                && group.endpoints[source.rawValue].hasLeft.load(ordering: .sequentiallyConsistent)
+            if let found = withMailbox(look) { return found }
+            try group.failure.check()
+            if hasLeft {
+                throw group.failure.fail(
+                    lostPeer("probe", source.rawValue, "without sending what this rank probes for"))
+            }
+            let isReady = endpoint.block {
+                mailbox.arrivals.load(ordering: .sequentiallyConsistent) != arrivals
+                    || group.failure.hasFailed
+                    || endpoint.notices.load(ordering: .sequentiallyConsistent) != notices
+            }
+            if !isReady {
+                let sender = source == .any ? "any rank" : "rank \(source)"
+                throw group.failure.fail(
+                    missedDeadline("probe", "a message from \(sender) with tag \(tag)"))
+            }
+        }
+    }
+
+    private func withMailbox<Result>(_ body: (Mailbox) -> Result) -> Result {
+        mailbox.lock()
+        defer { mailbox.unlock() }
+        return body(mailbox)
+    }
+}
+
+extension MessageHandle {
+    /// MPI_MESSAGE_NO_PROC: what a probe of `.none` finds.
+    static let none = MessageHandle(rawValue: 0)
+}
