@@ -109,6 +109,11 @@ let package = Package(
             "conformance-serverless", path: "Tests/conformance-serverless",
             backend: "ServerlessMPI", body: "Conformance"),
         .testTarget(
+            name: "MessagePassingTests", dependencies: ["MessagePassing"], swiftSettings: strict),
+        .testTarget(
+            name: "ThreadMPITests", dependencies: ["ThreadMPI", "MessagePassing"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ServerlessMPITests",
             dependencies: ["ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux"],
             swiftSettings: strict),

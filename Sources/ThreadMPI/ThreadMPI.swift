@@ -105,6 +105,6 @@ struct Settings {
 /// Writes one line to stderr and exits.
 private func endProcess(_ text: String, code: Int32) -> Never {
     let line = text.split(whereSeparator: \.isNewline).joined(separator: " ") + "\n"
-    line.utf8.withContiguousStorageIfAvailable { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    line.withCString { _ = write(STDERR_FILENO, $0, strlen($0)) }
     exit(code)
 }
