@@ -36,8 +36,7 @@ extension Kernels {
         precondition(!keys.isEmpty, "groupBy of no keys")
         let groups: Groups
         if keys.count == 1 {
-            groups = Groups(
-                codes: chunks.map { keyCodes([$0.columns[keys[0]]], nullsAreEqual: true) })
+            groups = Groups(codes: singleKeyCodes(chunks.map { $0.columns[keys[0]] }))
         } else {
             groups = Groups(
                 codes: [

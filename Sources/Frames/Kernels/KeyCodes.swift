@@ -10,11 +10,10 @@ extension Kernels {
     static func joinCodes(
         _ left: [Table], _ right: [Table], _ leftKeys: [Int], _ rightKeys: [Int]
     ) -> (left: [Column], right: [Column]) {
-        if leftKeys.count == 1, left[0].columns[leftKeys[0]].type != .string {
-            return (
-                left.map { plainCodes($0.columns[leftKeys[0]]) },
-                right.map { plainCodes($0.columns[rightKeys[0]]) }
-            )
+        if leftKeys.count == 1 {
+            let codes = singleKeyCodes(
+                left.map { $0.columns[leftKeys[0]] } + right.map { $0.columns[rightKeys[0]] })
+            return (Array(codes.prefix(left.count)), Array(codes.dropFirst(left.count)))
         }
         let pairs = zip(leftKeys, rightKeys).map { leftKey, rightKey in
             concat(left.map { $0.columns[leftKey] } + right.map { $0.columns[rightKey] })
@@ -31,23 +30,19 @@ extension Kernels {
         return (leftCodes, slices(right))
     }
 
-    /// Codes of rows of one or more columns. If `nullsAreEqual` nulls have codes like any value
-    /// (unless there is one key only, whose nulls stay null), else any null makes the code null.
+    /// Codes of one key's chunks; null where the key is.
+    static func singleKeyCodes(_ chunks: [Column]) -> [Column] {
+        chunks[0].type == .string ? stringCodes(chunks) : chunks.map(plainCodes)
+    }
+
+    /// Codes of rows of several columns. If `nullsAreEqual` nulls are values like any other, else
+    /// any null makes the code null.
     static func keyCodes(_ columns: [Column], nullsAreEqual: Bool) -> Column {
-        if columns.count == 1 {
-            return columns[0].type == .string
-                ? stringCodes(columns[0]) : plainCodes(columns[0])
-        }
+        if columns.count == 1 { return singleKeyCodes(columns)[0] }
         var digits = KeyDigits(rowCount: columns[0].count)
         var validity: Bitmap?
         for column in columns {
-            let codes: Column
-            if column.type == .string {
-                codes = stringCodes(column)
-            } else {
-                codes = plainCodes(column)
-            }
-            digits.append(codes)
+            digits.append(singleKeyCodes([column])[0])
             if !nullsAreEqual, let bits = column.validity {
                 validity = validity.map { $0.and(bits) } ?? bits
             }

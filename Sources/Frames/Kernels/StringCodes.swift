@@ -6,30 +6,29 @@ extension Kernels {
     /// Strings of at most this many bytes fit a code, with three bits for their length.
     private static let packedByteLimit = 7
 
-    /// A code per string; null where the string is.
-    static func stringCodes(_ column: Column) -> Column {
-        defer { withExtendedLifetime(column) {} }
-        let offsets = column.stringOffsets
+    /// A code per string of all chunks together; null where the string is.
+    static func stringCodes(_ chunks: [Column]) -> [Column] {
+        defer { withExtendedLifetime(chunks) {} }
         var longest: Int64 = 0
-        for row in 0..<column.count { longest = max(longest, offsets[row + 1] &- offsets[row]) }
+        for chunk in chunks {
+            let offsets = chunk.stringOffsets
+            for row in 0..<chunk.count { longest = max(longest, offsets[row + 1] &- offsets[row]) }
+        }
+        if longest <= packedByteLimit { return chunks.map(packedCodes) }
+        var dictionary = StringDictionary()
+        return chunks.map { dictionary.codes(of: $0) }
+    }
+
+    private static func packedCodes(_ column: Column) -> Column {
         let buffer = Buffer(byteCount: column.count * 8)
         let codes = buffer.elements(as: Int64.self)
-        if longest <= packedByteLimit {
-            let bytes = UnsafeRawPointer(column.stringBytes)
-            for row in 0..<column.count {
-                let length = UInt64(truncatingIfNeeded: offsets[row + 1] &- offsets[row])
-                let word = bytes.loadUnaligned(
-                    fromByteOffset: Int(offsets[row]), as: UInt64.self)
-                let text = word & (1 &<< (length &* 8) &- 1)
-                codes[row] = Int64(bitPattern: text &<< 3 | length)
-            }
-        } else {
-            var dictionary = StringDictionary()
-            for row in 0..<column.count where !column.isNull(at: row) {
-                codes[row] = Int64(dictionary.number(of: column.utf8(at: row)))
-            }
-            // Nulls' places are read, though never used.
-            for row in 0..<column.count where column.isNull(at: row) { codes[row] = 0 }
+        let offsets = column.stringOffsets
+        let bytes = UnsafeRawPointer(column.stringBytes)
+        for row in 0..<column.count {
+            let length = UInt64(truncatingIfNeeded: offsets[row + 1] &- offsets[row])
+            let word = bytes.loadUnaligned(fromByteOffset: Int(offsets[row]), as: UInt64.self)
+            let text = word & (1 &<< (length &* 8) &- 1)
+            codes[row] = Int64(bitPattern: text &<< 3 | length)
         }
         return Column(type: .int64, count: column.count, values: buffer, validity: column.validity)
     }
@@ -46,6 +45,20 @@ struct StringDictionary {
 
     init() {
         slots = Buffer(zeroedByteCount: 8 << 12)
+    }
+
+    /// The numbers of a column's strings; null where the string is.
+    mutating func codes(of column: Column) -> Column {
+        let buffer = Buffer(byteCount: column.count * 8)
+        let codes = buffer.elements(as: Int64.self)
+        let offsets = column.stringOffsets
+        let bytes = column.stringBytes
+        for row in 0..<column.count {
+            let string = UnsafeBufferPointer(
+                start: bytes + Int(offsets[row]), count: Int(offsets[row + 1] &- offsets[row]))
+            codes[row] = column.isNull(at: row) ? 0 : Int64(number(of: string))
+        }
+        return Column(type: .int64, count: column.count, values: buffer, validity: column.validity)
     }
 
     @inline(__always)
