@@ -189,6 +189,13 @@ struct Seeded: RandomNumberGenerator {
 /// What a message of this length from this rank under this number contains.
 func pattern(_ count: Int, from rank: Int, number: Int) -> [UInt8] {
     var random = Seeded(UInt64(rank) << 32 ^ UInt64(number))
-    let words = (0..<(count + 7) / 8).map { _ in random.next() }
-    return words.withUnsafeBytes { Array($0.prefix(count)) }
+    let start = Int(random.next() % 4096)
+    return Array(noise[start..<start + count])
 }
+
+/// Random bytes that messages are cut out of; made once, as debug builds are slow at it.
+private let noise: [UInt8] = {
+    var random = Seeded(1)
+    let words = (0..<(5_200_000 / 8)).map { _ in random.next() }
+    return words.withUnsafeBytes { Array($0) }
+}()

@@ -14,7 +14,7 @@ extension Engine {
         link.pointee.isDrained = false
         var progressed = false
         var budget = Self.turnByteCount
-        while budget > 0, !link.pointee.isReadClosed, suspicion == nil, failure == nil {
+        while budget > 0, !link.pointee.isReadClosed, !state.pointee.isTroubled {
             let count =
                 link.pointee.phase == .payload ? readPayload(link) : readHeader(link)
             if count > 0 {
@@ -29,7 +29,7 @@ extension Engine {
         }
         if (budget <= 0) != link.pointee.isUnfinished {
             link.pointee.isUnfinished = budget <= 0
-            unfinishedLinkCount += budget <= 0 ? 1 : -1
+            state.pointee.unfinishedLinkCount += budget <= 0 ? 1 : -1
         }
         return progressed
     }
@@ -169,7 +169,7 @@ extension Engine {
             link.pointee.hasLeft = true
             link.pointee.isReadClosed = true
             updateWatch(link)
-            hasNews = true
+            state.pointee.hasNews = true
         case .abort:
             expect(
                 header.payloadByteCount, accepted: header.payloadByteCount, to: abortPayload,
@@ -221,7 +221,7 @@ extension Engine {
             }
         } else {
             // Probes see a message as soon as its envelope is here.
-            hasNews = true
+            state.pointee.hasNews = true
             guard isEager else { return }
             if header.payloadByteCount > 0 {
                 message.pointee.buffer = pool.take(header.payloadByteCount)

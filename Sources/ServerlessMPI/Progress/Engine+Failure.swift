@@ -8,8 +8,8 @@ import MessagePassing
 extension Engine {
     /// Throws the first cause if the job has failed.
     func checkAlive() throws(MPIError) {
-        if let failure { throw failure }
-        if suspicion != nil { throw awaitVerdict() }
+        guard state.pointee.isTroubled else { return }
+        throw failure ?? awaitVerdict()
     }
 
     /// Notes evidence that the job has failed. No link is read from here on.
@@ -18,7 +18,7 @@ extension Engine {
         guard suspicion == nil, failure == nil else { return }
         foundCause = isOwnEvidence
         notifyPeers(cause)
-        hasNews = true
+        state.pointee.hasNews = true
         guard reporter != nil else {
             failure = cause
             return
@@ -39,15 +39,15 @@ extension Engine {
             let left = (verdictDeadline - ContinuousClock.now).milliseconds
             if left <= 0 {
                 failure = suspicion
-                hasNews = true
+                state.pointee.hasNews = true
                 return suspicion
             }
             // Waking the others and reporting happen with the lock released.
             unlock()
             lock()
-            waiterCount += 1
+            state.pointee.waiterCount += 1
             if failure == nil { waitOnCondition(milliseconds: Int32(min(left, 100))) }
-            waiterCount -= 1
+            state.pointee.waiterCount -= 1
         }
     }
 
@@ -59,7 +59,7 @@ extension Engine {
             failure = cause
             notifyPeers(cause)
         }
-        hasNews = true
+        state.pointee.hasNews = true
         unlock()
     }
 

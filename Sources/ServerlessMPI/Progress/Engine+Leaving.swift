@@ -56,10 +56,10 @@ extension Engine {
     }
 
     private func makeProgressOrSleep() {
-        if isPolling {
-            waiterCount += 1
+        if state.pointee.isPolling {
+            state.pointee.waiterCount += 1
             waitOnCondition(milliseconds: 10)
-            waiterCount -= 1
+            state.pointee.waiterCount -= 1
         } else if !progress(lookingAt: -1) {
             // Acknowledgements by the peer's kernel raise no event: look again soon.
             sleepInPoller(atMost: 5)

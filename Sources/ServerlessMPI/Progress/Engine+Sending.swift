@@ -232,7 +232,7 @@ extension Engine {
     private func setWriteBlocked(_ link: LinkPointer, _ isBlocked: Bool) {
         guard link.pointee.isWriteBlocked != isBlocked else { return }
         link.pointee.isWriteBlocked = isBlocked
-        blockedLinkCount += isBlocked ? 1 : -1
+        state.pointee.blockedLinkCount += isBlocked ? 1 : -1
         updateWatch(link)
     }
 
@@ -251,6 +251,6 @@ extension Engine {
     /// The request is done; whoever waits for it learns so.
     func complete(_ index: UInt32) {
         requests[index].phase = .done
-        hasNews = true
+        state.pointee.hasNews = true
     }
 }

@@ -52,7 +52,9 @@ extension Engine {
                 requests.giveBack(index)
                 throw error
             }
-            if !isPolling { _ = progress(lookingAt: requests[index].peer, everywhere: true) }
+            if !state.pointee.isPolling {
+                _ = progress(lookingAt: requests[index].peer, everywhere: true)
+            }
         }
         return requests[index].phase == .done ? try finish(index) : nil
     }
@@ -130,7 +132,7 @@ extension Engine {
         defer { unlock() }
         try checkAlive()
         if let found = attempt() { return found }
-        if !isPolling { _ = progress(lookingAt: -1, everywhere: true) }
+        if !state.pointee.isPolling { _ = progress(lookingAt: -1, everywhere: true) }
         try checkAlive()
         return attempt()
     }
@@ -139,7 +141,7 @@ extension Engine {
     private func finish(_ index: UInt32) throws(MPIError) -> Status {
         let request = requests[index]
         requests.giveBack(index)
-        if let failure { throw failure }
+        if state.pointee.isTroubled { try checkAlive() }
         if request.kind == .send { return .empty }
         if request.byteCount > request.capacity {
             throw .truncated(
@@ -159,15 +161,20 @@ extension Engine {
 
     /// Looks at the awaited peer's link first, at the others now and then or if it has nothing.
     func progress(lookingAt peer: Int32, everywhere: Bool = false) -> Bool {
-        passes &+= 1
+        state.pointee.passes &+= 1
+        var progressed = false
+        // Of two ranks the other one is the only place to look.
+        let peer = peer < 0 && size == 2 ? Int32(1 - rank) : peer
         if peer >= 0, let link = links[Int(peer)] {
-            var progressed = read(link)
+            progressed = read(link)
             if link.pointee.isWriteBlocked { progressed = flush(link) || progressed }
-            if progressed { return true }
-            if !everywhere && blockedLinkCount == 0 && passes & 7 != 0 { return false }
+            let isTurnOfOthers =
+                everywhere || state.pointee.passes & 7 == 0
+                || (state.pointee.blockedLinkCount > 0 && !progressed)
+            if !isTurnOfOthers || size == 2 { return progressed }
         }
-        if unfinishedLinkCount > 0 { readUnfinished() }
-        return serve(poller.wait(milliseconds: 0))
+        if state.pointee.unfinishedLinkCount > 0 { readUnfinished() }
+        return serve(poller.wait(milliseconds: 0)) || progressed
     }
 
     /// Goes on with links whose bytes are in our memory already: epoll says nothing about those.
@@ -191,20 +198,20 @@ extension Engine {
     /// One round of a blocked call: throws if the job has failed or the deadline has passed.
     func step(_ idle: inout IdleState, _ awaited: Awaited) throws(MPIError) {
         try checkAlive()
-        if isPolling { return try waitForPoller(&idle, awaited) }
+        if state.pointee.isPolling { return try waitForPoller(&idle, awaited) }
         if progress(lookingAt: peer(of: awaited)) {
             idle.spins = 0
-            if hasNews { announceNews() }
+            if state.pointee.hasNews { announceNews() }
             return
         }
         idle.spins += 1
         if idle.spins < idlePolicy.spins {
             if idle.spins & 63 == 0 { try checkDeadline(&idle, awaited) }
-            isPolling = true
+            state.pointee.isPolling = true
             unlock()
-            sched_yield()
+            if idle.spins > idlePolicy.eagerSpins { sched_yield() }
             lock()
-            isPolling = false
+            state.pointee.isPolling = false
             return
         }
         try checkDeadline(&idle, awaited)
@@ -214,29 +221,30 @@ extension Engine {
 
     /// Sleeps until a link or another thread has something, with the lock released.
     func sleepInPoller(atMost milliseconds: Int32) {
-        isPolling = true
-        isSleeping = true
+        state.pointee.isPolling = true
+        state.pointee.isSleeping = true
         unlock()
-        let count = poller.wait(milliseconds: unfinishedLinkCount > 0 ? 0 : milliseconds)
+        let count = poller.wait(
+            milliseconds: state.pointee.unfinishedLinkCount > 0 ? 0 : milliseconds)
         lock()
-        isSleeping = false
-        isPolling = false
-        if unfinishedLinkCount > 0 { readUnfinished() }
+        state.pointee.isSleeping = false
+        state.pointee.isPolling = false
+        if state.pointee.unfinishedLinkCount > 0 { readUnfinished() }
         _ = serve(count)
         // Another thread may have to take over, or may have got what it waits for.
-        if waiterCount > 0 { hasNews = true }
+        if state.pointee.waiterCount > 0 { state.pointee.hasNews = true }
     }
 
     private func waitForPoller(_ idle: inout IdleState, _ awaited: Awaited) throws(MPIError) {
         try checkDeadline(&idle, awaited)
-        waiterCount += 1
+        state.pointee.waiterCount += 1
         waitOnCondition(milliseconds: nextWake(idle))
-        waiterCount -= 1
+        state.pointee.waiterCount -= 1
     }
 
     /// Sleeps on the condition, the lock released, for a bounded time.
     func waitOnCondition(milliseconds: Int32) {
-        if hasNews { announceNews() }
+        if state.pointee.hasNews { announceNews() }
         var until = timespec()
         clock_gettime(CLOCK_REALTIME, &until)
         let nanoseconds = until.tv_nsec + Int(milliseconds % 1000) * 1_000_000
@@ -247,9 +255,9 @@ extension Engine {
 
     /// Wakes threads that may have got what they wait for.
     func announceNews() {
-        hasNews = false
-        if waiterCount > 0 { pthread_cond_broadcast(condition) }
-        if isSleeping { poller.wake() }
+        state.pointee.hasNews = false
+        if state.pointee.waiterCount > 0 { pthread_cond_broadcast(condition) }
+        if state.pointee.isSleeping { poller.wake() }
     }
 
     private func nextWake(_ idle: IdleState) -> Int32 {

@@ -19,6 +19,26 @@ struct EngineSettings {
     var lingerTimeout: Duration = .seconds(2)
 }
 
+/// What every call looks at, in raw memory: as properties of a class each access would be checked
+/// for exclusivity at run time, which the lock ensures already.
+struct EngineState: BitwiseCopyable {
+    /// A thread is polling with the lock released.
+    var isPolling = false
+    /// That thread sleeps in the kernel.
+    var isSleeping = false
+    /// A request was completed that another thread may be waiting for.
+    var hasNews = false
+    /// There is a failure or a suspicion.
+    var isTroubled = false
+    /// Threads that wait for the polling one.
+    var waiterCount = 0
+    /// Links that epoll watches for room to write.
+    var blockedLinkCount = 0
+    /// Links with more to read than their turn allowed.
+    var unfinishedLinkCount = 0
+    var passes: UInt = 0
+}
+
 /// Messages between this rank and its peers. All methods may be called from any thread.
 ///
 /// Files: `+Sending`, `+Receiving` and `+Arrivals` are the two directions, `+Waiting` is who polls
@@ -49,25 +69,13 @@ final class Engine: @unchecked Sendable {
     let mutex: UnsafeMutablePointer<pthread_mutex_t>
     let condition: UnsafeMutablePointer<pthread_cond_t>
     let poller: Poller
-    /// A thread is polling with the lock released.
-    var isPolling = false
-    /// That thread sleeps in the kernel.
-    var isSleeping = false
-    /// Threads that wait for the polling one.
-    var waiterCount = 0
-    /// A request was completed that another thread may be waiting for.
-    var hasNews = false
-    /// Links that epoll watches for room to write.
-    var blockedLinkCount = 0
-    /// Links with more to read than their turn allowed.
-    var unfinishedLinkCount = 0
-    var passes: UInt = 0
+    let state: UnsafeMutablePointer<EngineState>
 
     // MARK: Failure
     /// The first cause, which every call throws.
-    var failure: MPIError?
+    var failure: MPIError? { didSet { noteTrouble() } }
     /// Evidence that this rank found itself; the job's verdict is waited for until the deadline.
-    var suspicion: MPIError?
+    var suspicion: MPIError? { didSet { noteTrouble() } }
     var verdictDeadline = ContinuousClock.now
     /// A cause to be reported once the lock is released.
     var unreported: MPIError?
@@ -107,6 +115,8 @@ final class Engine: @unchecked Sendable {
         self.links = links
         let localPeers = established.count { $0?.path.isSameHost ?? false }
         idlePolicy = IdlePolicy(ranksOnHost: localPeers + 1)
+        state = .allocate(capacity: 1)
+        state.initialize(to: EngineState())
         mutex = .allocate(capacity: 1)
         pthread_mutex_init(mutex, nil)
         condition = .allocate(capacity: 1)
@@ -144,11 +154,16 @@ final class Engine: @unchecked Sendable {
         frames.destroy()
         pool.destroy()
         poller.close()
+        state.deallocate()
         pthread_mutex_destroy(mutex)
         mutex.deallocate()
         pthread_cond_destroy(condition)
         condition.deallocate()
         abortPayload.deallocate()
+    }
+
+    private func noteTrouble() {
+        state.pointee.isTroubled = failure != nil || suspicion != nil
     }
 
     // MARK: The lock
@@ -157,7 +172,7 @@ final class Engine: @unchecked Sendable {
 
     /// Releases the lock; then, with no lock held, reports what was found.
     func unlock() {
-        if hasNews { announceNews() }
+        if state.pointee.hasNews { announceNews() }
         guard let cause = unreported else {
             pthread_mutex_unlock(mutex)
             return

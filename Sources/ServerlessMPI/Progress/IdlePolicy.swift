@@ -6,13 +6,16 @@ import Glibc
 
 /// How long to spin, by how crowded the host is.
 struct IdlePolicy {
-    /// Fruitless looks, each followed by sched_yield, before a thread sleeps.
+    /// Fruitless looks in a row without giving the processor away: a reply to a small message is
+    /// back within this many.
+    let eagerSpins: Int
+    /// Fruitless looks, the later ones each followed by sched_yield, before a thread sleeps.
     let spins: Int
-
-    init(spins: Int) { self.spins = spins }
 
     init(ranksOnHost: Int) {
         let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        self.init(spins: ranksOnHost <= processors ? 4000 : 200)
+        let isCrowded = ranksOnHost > processors
+        eagerSpins = isCrowded ? 0 : 20
+        spins = isCrowded ? 200 : 4000
     }
 }
