@@ -4,7 +4,7 @@ import Testing
 @testable import Frames
 
 @Suite struct KernelsSortTests {
-    private func naive(_ table: Table, _ keys: [SortKey]) -> [Int] {
+    private func naive(_ table: Table, _ keys: [ColumnOrder]) -> [Int] {
         let cells = table.columns.map(\.cells)
         let nan = Cell.float(value: .nan)
         func precedes(_ first: Int, _ second: Int) -> Bool {
@@ -27,7 +27,7 @@ import Testing
         for (distinct, nullShare) in [(3, 0), (30, 0.2), (100_000, 0.1)] as [(Int, Double)] {
             let table = random.table([type], count: size, distinct: distinct, nullShare: nullShare)
             for (descending, nullsFirst) in [(false, false), (true, false), (false, true)] {
-                let key = SortKey(column: 0, descending: descending, nullsFirst: nullsFirst)
+                let key = ColumnOrder(column: 0, descending: descending, nullsFirst: nullsFirst)
                 #expect(
                     Kernels.argsort(table, by: [key]).array == naive(table, [key]),
                     "\(type), \(distinct) values, descending \(descending), first \(nullsFirst)")
@@ -42,7 +42,7 @@ import Testing
         for round in 0..<12 {
             let columns = Array(table.columns.indices).shuffled(using: &random).prefix(3)
             let keys = columns.map { column in
-                SortKey(
+                ColumnOrder(
                     column: column, descending: Bool.random(using: &random),
                     nullsFirst: Bool.random(using: &random))
             }
@@ -63,7 +63,7 @@ import Testing
         }
         let table: Table = ["s": Column(values)]
         for descending in [false, true] {
-            let key = SortKey(column: 0, descending: descending)
+            let key = ColumnOrder(column: 0, descending: descending)
             #expect(
                 Kernels.argsort(table, by: [key]).array == naive(table, [key]),
                 "descending \(descending)")
@@ -73,12 +73,12 @@ import Testing
     @Test("sorting a table moves whole rows")
     func wholeRows() {
         let table: Table = ["k": [3, nil, 1, 2], "v": Column(["c", "n", "a", "b"])]
-        let sorted = Kernels.sort(table, by: [SortKey(column: 0)])
+        let sorted = Kernels.sort(table, by: [ColumnOrder(column: 0)])
         #expect(sorted.columns[0].int64s == [1, 2, 3, nil])
         #expect(sorted.columns[1].strings == ["a", "b", "c", "n"])
         let extremes: Table = ["k": [0, Int64.max, -1, Int64.min, 1]]
         #expect(
-            Kernels.sort(extremes, by: [SortKey(column: 0)]).columns[0].int64s
+            Kernels.sort(extremes, by: [ColumnOrder(column: 0)]).columns[0].int64s
                 == [Int64.min, -1, 0, 1, Int64.max])
     }
 }
