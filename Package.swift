@@ -65,7 +65,7 @@ let package = Package(
             name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", "CLinux", logging],
             swiftSettings: strict),
         .executableTarget(
-            name: "rendezvous", dependencies: ["ServerlessMPI", logging], swiftSettings: strict),
+            name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging], swiftSettings: strict),
 
         // Distributed dataframes over any Communicator.
         .target(name: "Frames", dependencies: ["MessagePassing"], swiftSettings: strict),

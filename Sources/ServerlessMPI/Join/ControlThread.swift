@@ -3,6 +3,7 @@
 // passes through it.
 
 import MessagePassing
+import Synchronization
 
 /// A rank's membership in its job: made by `join`, ended by `leave`.
 ///
@@ -14,7 +15,17 @@ final class ControlThread: Sendable {
     let rank: Int
     var size: Int { configuration.url.size }
 
+    private let state: ControlState
+    private let thread: DedicatedThread
+    private let hasTakenLinks = Atomic(false)
+
+    /// How long a report waits for the server's verdict before its own cause stands.
+    static let verdictTimeout = Duration.seconds(1)
+    /// The server knows the deadline too; its verdict, which names who is missing, goes first.
+    private static let grace = Duration.seconds(2)
+
     /// Joins the job: registers at the rendezvous server and waits until every rank is there.
+    /// The connections to the others are begun at once, without waiting for `connectMesh`.
     ///
     /// Collective. Cost: one connection, one message each way, one roster.
     /// Errors: `connectFailed` (no server), `unauthorized` (wrong key), `duplicateRank`,
@@ -23,37 +34,96 @@ final class ControlThread: Sendable {
     static func join(
         _ configuration: JoinConfiguration, deadline: ContinuousClock.Instant
     ) throws(MPIError) -> ControlThread {
-        throw MPIError(.unsupported, operation: "join", reason: "not in this build")
+        let url = configuration.url
+        let addresses: [SocketAddress]
+        switch HostIdentity.resolve(url.host, port: url.port) {
+        case .success(let found): addresses = found
+        case .failure(let failure):
+            throw MPIError(
+                .connectFailed, operation: "join",
+                reason: "the rendezvous server's name \(printable(url.host)) is unknown:"
+                    + " \(failure.reason)")
+        }
+        let state: ControlState
+        let thread: DedicatedThread
+        do throws(SystemFailure) {
+            state = ControlState(poll: try EventPoll())
+            thread = try DedicatedThread { ControlLoop(configuration, addresses, state).run() }
+        } catch {
+            throw MPIError(
+                .system, operation: "join", reason: error.description,
+                underlying: error.errorNumber)
+        }
+        switch state.joined.wait(until: deadline + grace) {
+        case .success(let rank)?:
+            return ControlThread(configuration, rank, state, thread)
+        case .failure(let cause)?:
+            end(state, thread, deadline: .now)
+            throw cause
+        case nil:
+            end(state, thread, deadline: .now)
+            throw MPIError(
+                .timedOut, operation: "join",
+                reason: "the rendezvous server \(url.host):\(url.port) did not say who is there")
+        }
     }
 
-    /// Connects to all peers in parallel; indexed by rank, nil at this rank's own place.
+    private init(
+        _ configuration: JoinConfiguration, _ rank: Int, _ state: ControlState,
+        _ thread: DedicatedThread
+    ) {
+        self.configuration = configuration
+        self.rank = rank
+        self.state = state
+        self.thread = thread
+    }
+
+    /// Waits until all peers are connected; indexed by rank, nil at this rank's own place.
     ///
     /// Collective; once. Cost: one authenticated connection per pair, all at once.
     /// Errors: `connectFailed` naming the peer and every candidate tried, or the first cause.
     func connectMesh(deadline: ContinuousClock.Instant) throws(MPIError) -> [EstablishedLink?] {
-        throw MPIError(.unsupported, operation: "connect", reason: "not in this build")
+        state.post(.connect(deadline: deadline))
+        switch state.connected.wait(until: deadline + Self.grace + Self.verdictTimeout) {
+        case .success(let links)?:
+            hasTakenLinks.store(true, ordering: .releasing)
+            return links
+        case .failure(let cause)?: throw cause
+        case nil:
+            throw MPIError(
+                .timedOut, operation: "connect", reason: "the control thread does not answer")
+        }
     }
 
     /// Sets what to call with the job's first cause of failure: on the control thread, once; at
     /// once, on the calling thread, if the job has failed already. It must not block.
-    func setFailureHandler(_ handler: @escaping @Sendable (MPIError) -> Void) {}
+    func setFailureHandler(_ handler: @escaping @Sendable (MPIError) -> Void) {
+        state.setHandler(handler)
+    }
 
     /// Says that this rank saw evidence of failure: a link that ended without *bye*, `abort`, a
     /// missed deadline. Returns at once. The server fixes the first cause and tells every rank;
     /// the handler is called with that verdict, or with `cause` itself if no verdict comes within
     /// `verdictTimeout` or the server is gone. Later reports of a failed job change nothing.
-    func report(_ cause: MPIError) {}
-
-    /// How long a report waits for the server's verdict before its own cause stands.
-    static let verdictTimeout = Duration.seconds(1)
+    func report(_ cause: MPIError) { state.post(.report(cause)) }
 
     /// Leaves the job: says *bye* to the server, ends the thread, closes everything it owns.
     /// The established links belong to the engine and stay. May be called after a failure and
-    /// more than once; afterwards the failure handler is not called any more.
-    func leave(deadline: ContinuousClock.Instant) {}
+    /// more than once, not from the failure handler, which is not called any more afterwards.
+    func leave(deadline: ContinuousClock.Instant) {
+        state.mute()
+        Self.end(state, thread, deadline: deadline)
+        if !hasTakenLinks.exchange(true, ordering: .acquiringAndReleasing),
+            case .success(let links)? = state.connected.wait(until: .now)
+        {
+            EstablishedLink.close(links)
+        }
+    }
 
-    private init(configuration: JoinConfiguration, rank: Int) {
-        self.configuration = configuration
-        self.rank = rank
+    private static func end(
+        _ state: ControlState, _ thread: DedicatedThread, deadline: ContinuousClock.Instant
+    ) {
+        state.post(.leave(deadline: deadline))
+        thread.join()
     }
 }

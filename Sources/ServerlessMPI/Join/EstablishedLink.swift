@@ -1,6 +1,8 @@
 // A finished connection to one peer, as connectMesh hands it to the progress engine: who, by
 // which descriptor, through which TLS session, and by which path it came about.
 
+import Glibc
+
 /// The kind of address a connection was made through (RFC 8445 §5.1.1).
 public enum CandidateKind: UInt8, Sendable, CustomStringConvertible {
     /// An address of the peer's own interfaces.
@@ -47,4 +49,9 @@ struct EstablishedLink {
     /// nil in encryption mode `none`: then read and write the descriptor itself.
     let tls: TLSSession?
     let path: LinkPath
+
+    /// Closes links that nobody has taken over.
+    static func close(_ links: [EstablishedLink?]) {
+        for case let link? in links { Glibc.close(link.fileDescriptor) }
+    }
 }

@@ -17,6 +17,10 @@ enum SocketBIO {
         }
         BIO_meth_set_read(method) { bio, bytes, count in
             BIO_clear_flags(bio, retryFlags)
+            if BIO_test_flags(bio, heldBack) != 0 {
+                BIO_set_flags(bio, BIO_FLAGS_READ | shouldRetry)
+                return -1
+            }
             let received = recv(SocketBIO.descriptor(bio), bytes, Int(count), 0)
             if received < 0, isTransient(errno) { BIO_set_flags(bio, BIO_FLAGS_READ | shouldRetry) }
             if received == 0 { BIO_set_flags(bio, endOfFile) }
@@ -35,6 +39,8 @@ enum SocketBIO {
     private static let shouldRetry = BIO_FLAGS_SHOULD_RETRY
     private static let retryFlags = BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY
     private static let endOfFile = BIO_FLAGS_IN_EOF
+    /// A bit OpenSSL leaves alone: reads wait, because the socket's next bytes are not TLS's.
+    private static let heldBack: Int32 = 0x4000
 
     private static func isTransient(_ number: Int32) -> Bool {
         number == EAGAIN || number == EINTR
@@ -42,6 +48,10 @@ enum SocketBIO {
 
     private static func descriptor(_ bio: OpaquePointer?) -> Int32 {
         Int32(Int(bitPattern: BIO_get_data(bio)))
+    }
+
+    static func holdReads(_ bio: OpaquePointer?, _ isHeld: Bool) {
+        if isHeld { BIO_set_flags(bio, heldBack) } else { BIO_clear_flags(bio, heldBack) }
     }
 
     /// A BIO over a descriptor it does not own; nil when OpenSSL is out of memory.

@@ -49,6 +49,10 @@ final class TLSSession: @unchecked Sendable {
     /// Who the client proved to be: on a server, once the handshake is done.
     var provenIdentity: [UInt8]? { isEstablished ? credentials.provenIdentity : nil }
 
+    /// While held, the handshake may write its first flight but takes nothing from the socket,
+    /// because the next bytes there belong to the hello that goes before TLS.
+    func holdReads(_ isHeld: Bool) { SocketBIO.holdReads(SSL_get_rbio(ssl), isHeld) }
+
     /// Goes on with the handshake: nil once it is done, else `.wouldBlock` or `.failed`.
     func handshake() -> IOResult? {
         if isEstablished { return nil }
@@ -124,6 +128,7 @@ final class TLSSession: @unchecked Sendable {
         let reason = Int32(truncatingIfNeeded: code & 0x7f_ffff)
         if code == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING { return .endOfStream }
         let text = ERR_reason_error_string(code).map { String(cString: $0) } ?? "unknown error"
-        return .failed(IOFailure(reason: "\(step): \(text)"))
+        // Reasons from 1000 are alerts: the other end refused us and said so.
+        return .failed(IOFailure(reason: "\(step): \(text)", isRefusal: reason >= 1000))
     }
 }

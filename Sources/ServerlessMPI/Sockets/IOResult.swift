@@ -18,4 +18,6 @@ struct IOFailure: Error, Sendable, Equatable {
     var reason: String
     /// errno, where the operating system reported one.
     var errorNumber: Int32?
+    /// The other end refused us by a TLS alert.
+    var isRefusal = false
 }

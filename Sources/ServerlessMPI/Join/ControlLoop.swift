@@ -1,0 +1,248 @@
+// What the control thread runs: one epoll loop over the rendezvous connection, the listeners and
+// the connections in the making. Other threads talk to it through the mailbox of ControlState.
+
+import Glibc
+import MessagePassing
+import Synchronization
+
+/// What the control thread and the rank's other threads share.
+final class ControlState: Sendable {
+    enum Command: Sendable {
+        /// The mesh must stand by then.
+        case connect(deadline: ContinuousClock.Instant)
+        case report(MPIError)
+        case leave(deadline: ContinuousClock.Instant)
+    }
+
+    private struct Failure {
+        var cause: MPIError?
+        var handler: (@Sendable (MPIError) -> Void)?
+        var isMuted = false
+    }
+
+    let poll: EventPoll
+    let joined = Promise<Result<Int, MPIError>>()
+    let connected = Promise<Result<[EstablishedLink?], MPIError>>()
+    private let mailbox = Mutex<[Command]>([])
+    private let failure = Mutex(Failure())
+
+    init(poll: EventPoll) { self.poll = poll }
+
+    func post(_ command: Command) {
+        mailbox.withLock { $0.append(command) }
+        poll.wake()
+    }
+
+    func takeCommands() -> [Command] {
+        mailbox.withLock { commands in
+            defer { commands = [] }
+            return commands
+        }
+    }
+
+    var firstCause: MPIError? { failure.withLock { $0.cause } }
+
+    /// Calls the handler at once if the job has failed already.
+    func setHandler(_ handler: @escaping @Sendable (MPIError) -> Void) {
+        let cause = failure.withLock { failure in
+            failure.handler = failure.cause == nil ? handler : nil
+            return failure.cause
+        }
+        if let cause { handler(cause) }
+    }
+
+    func mute() {
+        failure.withLock {
+            $0.isMuted = true
+            $0.handler = nil
+        }
+    }
+
+    /// The first cause stands, and everyone who waits is told.
+    func fail(_ cause: MPIError) {
+        let (isFirst, handler) = failure.withLock { failure in
+            let isFirst = failure.cause == nil
+            if isFirst { failure.cause = cause }
+            defer { failure.handler = nil }
+            return (isFirst, failure.isMuted ? nil : failure.handler)
+        }
+        guard isFirst else { return }
+        joined.fulfil(.failure(cause))
+        connected.fulfil(.failure(cause))
+        handler?(cause)
+    }
+}
+
+final class ControlLoop {
+    private static let serverToken = UInt64(1)
+
+    private let configuration: JoinConfiguration
+    private let state: ControlState
+    private var server: ServerConnection
+    private var mesh: MeshConnector?
+    private var rank: Int?
+    private var heartbeatInterval = Duration.seconds(1)
+    private var nextHeartbeat: ContinuousClock.Instant?
+    private var connectDeadline: ContinuousClock.Instant?
+    /// Evidence the server has been told of, and when it stands for want of a verdict.
+    private var reported: (cause: MPIError, deadline: ContinuousClock.Instant)?
+    private var leaveDeadline: ContinuousClock.Instant?
+    private var isDone = false
+
+    init(_ configuration: JoinConfiguration, _ addresses: [SocketAddress], _ state: ControlState) {
+        self.configuration = configuration
+        self.state = state
+        server = ServerConnection(
+            configuration, addresses, poll: state.poll, token: Self.serverToken)
+    }
+
+    func run() {
+        server.start(.now)
+        serverMoved()
+        while !isDone {
+            for event in state.poll.wait(until: wakeTime) {
+                if event.token == Self.serverToken {
+                    server.advance(.now) { receive($0) }
+                    serverMoved()
+                } else {
+                    _ = mesh?.handle(event)
+                }
+            }
+            for command in state.takeCommands() { obey(command) }
+            passTime(.now)
+            meshMoved()
+        }
+        mesh?.stop()
+        server.close()
+    }
+
+    private var wakeTime: ContinuousClock.Instant? {
+        [
+            server.wakeTime, mesh?.wakeTime, nextHeartbeat, reported?.deadline, leaveDeadline,
+            mesh?.isComplete == true ? nil : connectDeadline,
+        ].compactMap(\.self).min()
+    }
+
+    private func passTime(_ now: ContinuousClock.Instant) {
+        if server.passTime(now) { serverMoved() }
+        mesh?.passTime(now)
+        if let due = nextHeartbeat, now >= due {
+            nextHeartbeat = now + heartbeatInterval
+            server.send(.heartbeat)
+            serverMoved()
+        }
+        if let reported, now >= reported.deadline { fail(reported.cause) }
+        if let leaveDeadline, now >= leaveDeadline { isDone = true }
+    }
+
+    private func obey(_ command: ControlState.Command) {
+        switch command {
+        case .connect(let deadline): connectDeadline = deadline
+        case .report(let cause): report(cause)
+        case .leave(let deadline):
+            leaveDeadline = deadline
+            guard server.isOpen else {
+                isDone = true
+                return
+            }
+            server.send(.bye)
+            serverMoved()
+        }
+    }
+}
+
+// MARK: The server
+
+extension ControlLoop {
+    private func serverMoved() {
+        if server.takeConnected(), let port = server.localPort {
+            let mesh = MeshConnector(poll: state.poll, port: port)
+            self.mesh = mesh
+            let url = configuration.url
+            server.send(
+                .join(
+                    JoinRequest(
+                        encryption: url.encryption, epoch: url.epoch, size: url.size,
+                        rank: configuration.rank, joinTimeout: url.joinTimeout,
+                        requestID: configuration.requestID, hostTag: HostIdentity.tag(),
+                        candidates: mesh.hostCandidates)))
+        }
+        guard let cause = server.takeFailure() else { return }
+        nextHeartbeat = nil
+        if leaveDeadline != nil {
+            isDone = true
+        } else if mesh?.isStarted != true {
+            fail(cause)
+        } else if let reported {
+            // Nobody is left to give a verdict.
+            fail(reported.cause)
+        }
+        // Otherwise the job goes on without the server: the ranks have each other.
+    }
+
+    private func receive(_ message: ServerMessage) {
+        switch message {
+        case .welcome(let welcome):
+            guard rank == nil else { return }
+            rank = welcome.rank
+            heartbeatInterval = welcome.heartbeatInterval
+            nextHeartbeat = .now + heartbeatInterval
+        case .roster(let roster):
+            guard let rank, let mesh, !mesh.isStarted, roster.count == configuration.url.size
+            else { return }
+            mesh.start(
+                PeerIdentity(configuration, rank: rank), roster: roster,
+                roundTripTime: server.roundTripTime, now: .now)
+            state.joined.fulfil(.success(rank))
+        case .refused(let cause), .failed(let cause): fail(cause)
+        case .farewell: isDone = true
+        }
+    }
+}
+
+// MARK: Mesh and failure
+
+extension ControlLoop {
+    private func meshMoved() {
+        guard let mesh, mesh.isStarted, state.firstCause == nil else { return }
+        if let links = mesh.takeLinks() { state.connected.fulfil(.success(links)) }
+        guard !mesh.isComplete else { return }
+        let now = ContinuousClock.now
+        if let peer = mesh.hopelessPeer(now) {
+            report(unreachable(peer, "none of its addresses can be used"))
+        } else if let deadline = connectDeadline, now >= deadline, let peer = mesh.missingPeer() {
+            report(unreachable(peer, "no connection before the deadline"))
+        }
+    }
+
+    private func unreachable(_ peer: MeshMachine.UnreachedPeer, _ what: String) -> MPIError {
+        MPIError(
+            .connectFailed, operation: "connect",
+            reason: "\(what); `join-timeout` in the join URL gives it more time",
+            peer: peer.peer,
+            candidates: peer.attempts.map {
+                MPIError.Candidate(name: $0.candidate.description, cause: $0.cause)
+            })
+    }
+
+    private func report(_ cause: MPIError) {
+        guard reported == nil, state.firstCause == nil else { return }
+        guard server.isOpen else { return fail(cause) }
+        reported = (cause, .now + ControlThread.verdictTimeout)
+        server.send(.report(cause))
+        serverMoved()
+    }
+
+    private func fail(_ cause: MPIError) {
+        // The evidence this rank reported comes back without what only this rank knows.
+        var cause = cause
+        if let reported, reported.cause.code == cause.code, reported.cause.peer == cause.peer,
+            cause.candidates.isEmpty
+        {
+            cause.candidates = reported.cause.candidates
+        }
+        reported = nil
+        state.fail(cause)
+        mesh?.stop()
+    }
+}

@@ -1,0 +1,299 @@
+// MeshMachine's hands: opens, accepts, watches and closes the sockets of connections in the
+// making, lets each go through its handshake, and collects the finished links. It belongs to the
+// control thread.
+
+import Glibc
+
+final class MeshConnector {
+    /// Tokens from here on belong to connections; listeners have the two below.
+    static let firstConnectionToken = UInt64(16)
+    private static let listenerTokens = [UInt64(2), UInt64(3)]
+    /// From the TCP connection until the key is proven.
+    private static let handshakeTimeout = Duration.seconds(10)
+    /// Strangers that have connected and not yet proven anything, beyond one per rank.
+    private static let strangerAllowance = 64
+
+    private let poll: EventPoll
+    private let port: UInt16
+    private var listeners: [(token: UInt64, descriptor: Int32)] = []
+    private var identity: PeerIdentity?
+    private var machine: MeshMachine?
+    private var plans: [PeerPlan?] = []
+    private var startTime = ContinuousClock.now
+    private var connections: [MeshMachine.Connection: PeerConnection] = [:]
+    private var watchesWrites: Set<MeshMachine.Connection> = []
+    private var handshakes = DeadlineQueue()
+    private var links: [EstablishedLink?] = []
+    /// Connections refused because they could not prove to belong here.
+    private(set) var refusedCount = 0
+
+    /// Opens the listeners at once, so that no peer that is told of us finds the port closed.
+    init(poll: EventPoll, port: UInt16) {
+        self.poll = poll
+        self.port = port
+        for (token, ip) in zip(Self.listenerTokens, [IPAddress.any4, .any6]) {
+            guard let listener = Self.listen(SocketAddress(ip: ip, port: port)) else { continue }
+            listeners.append((token, listener))
+            poll.watch(listener, token, reads: false, writes: false)
+        }
+    }
+
+    private static func listen(_ address: SocketAddress) -> Int32? {
+        guard let descriptor = try? Socket.open(address.ip) else { return nil }
+        Socket.sharePort(descriptor)
+        do throws(SystemFailure) {
+            try Socket.bind(descriptor, to: address)
+            try Socket.listen(descriptor, backlog: 4096)
+            return descriptor
+        } catch {
+            close(descriptor)
+            return nil
+        }
+    }
+
+    /// This rank's own addresses, for the others to dial.
+    var hostCandidates: [Candidate] {
+        HostIdentity.addresses().prefix(Candidate.maximumCount).map {
+            Candidate(kind: .host, address: SocketAddress(ip: $0, port: port))
+        }
+    }
+
+    /// Hands the finished links over; nil until all are, and ever after.
+    func takeLinks() -> [EstablishedLink?]? {
+        guard isComplete, !links.isEmpty else { return nil }
+        defer { links = [] }
+        return links
+    }
+
+    var isStarted: Bool { machine != nil }
+    var isComplete: Bool { machine?.isComplete == true }
+
+    /// Begins to connect to everyone.
+    func start(
+        _ identity: PeerIdentity, roster: [RosterEntry], roundTripTime: Duration,
+        now: ContinuousClock.Instant
+    ) {
+        self.identity = identity
+        plans = PeerPlan.plans(roster: roster, rank: identity.rank, port: port)
+        links = Array(repeating: nil, count: plans.count)
+        startTime = now
+        machine = MeshMachine(
+            rank: identity.rank, plans: plans, roundTripTime: roundTripTime,
+            seed: UInt64.random(in: 0 ... .max), now: now)
+        // Only now is it known who may come.
+        for listener in listeners {
+            poll.change(listener.descriptor, listener.token, reads: true, writes: false)
+        }
+        perform()
+    }
+
+    /// When `passTime` is due.
+    var wakeTime: ContinuousClock.Instant? {
+        [machine?.nextDeadline, handshakes.first].compactMap(\.self).min()
+    }
+
+    func passTime(_ now: ContinuousClock.Instant) {
+        machine?.advance(to: now)
+        while let number = handshakes.popDue(now) {
+            guard let connection = connections[MeshMachine.Connection(number)],
+                !connection.isAuthenticated, !connection.isConnecting
+            else { continue }
+            refusedCount += 1
+            drop(connection, .refused("it did not finish the handshake in time"))
+        }
+        perform()
+    }
+
+    /// The peer without which the mesh cannot be, as soon as that is certain.
+    func hopelessPeer(_ now: ContinuousClock.Instant) -> MeshMachine.UnreachedPeer? {
+        machine?.hopelessPeer(now: now)
+    }
+
+    func missingPeer() -> MeshMachine.UnreachedPeer? { machine?.missingPeer() }
+
+    /// Closes whatever is not a finished link, and the listeners.
+    func stop() {
+        for connection in connections.values { closeSocket(connection) }
+        connections = [:]
+        for listener in listeners {
+            poll.forget(listener.descriptor)
+            close(listener.descriptor)
+        }
+        listeners = []
+        EstablishedLink.close(links)
+        links = []
+        machine = nil
+    }
+}
+
+// MARK: Sockets
+
+extension MeshConnector {
+    /// True if the event was for a socket of this object.
+    func handle(_ event: PollEvent) -> Bool {
+        if let listener = listeners.first(where: { $0.token == event.token }) {
+            acceptAll(listener.descriptor)
+        } else if event.token >= Self.firstConnectionToken, event.token != EventPoll.wakeToken {
+            let number = MeshMachine.Connection(event.token - Self.firstConnectionToken)
+            if let connection = connections[number] { advance(connection) }
+        } else {
+            return false
+        }
+        perform()
+        return true
+    }
+
+    private func token(_ connection: PeerConnection) -> UInt64 {
+        Self.firstConnectionToken + UInt64(connection.number)
+    }
+
+    private func acceptAll(_ listener: Int32) {
+        guard let identity else { return }
+        while let accepted = try? Socket.accept(listener) {
+            guard let number = machine?.accepted(),
+                connections.count < identity.size + Self.strangerAllowance || shedStranger()
+            else {
+                close(accepted.0)
+                continue
+            }
+            Socket.tune(accepted.0)
+            let connection = PeerConnection(
+                accepted: accepted.0, number: number, identity: identity)
+            connections[number] = connection
+            poll.watch(accepted.0, token(connection), reads: true, writes: false)
+            handshakes.append(UInt64(number), deadline: .now + Self.handshakeTimeout)
+            advance(connection)
+        }
+    }
+
+    /// Closes the accepted connection that has longest not said who it is.
+    private func shedStranger() -> Bool {
+        let strangers = connections.values.filter { !$0.isDialled && $0.peer == nil }
+        guard let oldest = strangers.min(by: { $0.number < $1.number }) else { return false }
+        refusedCount += 1
+        drop(oldest, .refused("it made room for others"))
+        return true
+    }
+
+    private func dial(_ number: MeshMachine.Connection, _ peer: Int, _ candidate: Candidate) {
+        guard let identity else { return }
+        let address = candidate.address
+        do throws(SystemFailure) {
+            let descriptor = try Socket.open(address.ip)
+            let connection = PeerConnection(
+                dialled: descriptor, number: number, peer: peer, identity: identity)
+            connections[number] = connection
+            poll.watch(descriptor, token(connection), reads: true, writes: true)
+            watchesWrites.insert(number)
+            Socket.sharePort(descriptor)
+            let own = address.ip.isV4 ? IPAddress.any4 : .any6
+            try Socket.bind(descriptor, to: SocketAddress(ip: own, port: port))
+            if try Socket.connect(descriptor, to: address) { advance(connection) }
+        } catch {
+            let failure = MeshMachine.DialFailure(errorNumber: error.errorNumber)
+            if let connection = connections[number] {
+                drop(connection, failure)
+            } else {
+                machine?.broke(number, failure, now: .now)
+            }
+        }
+    }
+
+    private func advance(_ connection: PeerConnection) {
+        let wasConnecting = connection.isConnecting
+        report(connection.advance(), connection)
+        if wasConnecting, !connection.isConnecting, connections[connection.number] != nil {
+            handshakes.append(UInt64(connection.number), deadline: .now + Self.handshakeTimeout)
+        }
+        updateWatch(connection)
+    }
+
+    private func updateWatch(_ connection: PeerConnection) {
+        let number = connection.number
+        guard connections[number] != nil,
+            connection.wantsWrite != watchesWrites.contains(number)
+        else { return }
+        if connection.wantsWrite {
+            watchesWrites.insert(number)
+        } else {
+            watchesWrites.remove(number)
+        }
+        poll.change(
+            connection.descriptor, token(connection), reads: true, writes: connection.wantsWrite)
+    }
+
+    private func report(_ event: PeerConnection.Event?, _ connection: PeerConnection) {
+        switch event {
+        case nil: break
+        case .identified(let peer):
+            if machine?.identified(connection.number, as: peer) == true {
+                report(connection.welcome(), connection)
+            } else {
+                drop(connection, .refused("there is a link already"))
+            }
+        case .authenticated:
+            machine?.authenticated(connection.number)
+            perform()
+            // What follows the proof may have come in the same record.
+            if connections[connection.number] != nil { report(connection.advance(), connection) }
+        case .nominated: machine?.nominationReceived(connection.number)
+        case .nominationSent: machine?.nominationSent(connection.number)
+        case .failed(let failure):
+            if !connection.isDialled { refusedCount += 1 }
+            drop(connection, failure)
+        }
+    }
+
+    private func drop(_ connection: PeerConnection, _ failure: MeshMachine.DialFailure) {
+        guard connections.removeValue(forKey: connection.number) != nil else { return }
+        closeSocket(connection)
+        machine?.broke(connection.number, failure, now: .now)
+    }
+
+    private func closeSocket(_ connection: PeerConnection) {
+        watchesWrites.remove(connection.number)
+        poll.forget(connection.descriptor)
+        connection.close()
+    }
+}
+
+// MARK: The machine's actions
+
+extension MeshConnector {
+    private func perform() {
+        while let actions = machine?.takeActions(), !actions.isEmpty {
+            for action in actions {
+                switch action {
+                case .dial(let number, let peer, let candidate): dial(number, peer, candidate)
+                case .nominate(let number):
+                    guard let connection = connections[number] else { continue }
+                    report(connection.nominate(), connection)
+                    updateWatch(connection)
+                case .adopt(let number, let peer): adopt(number, peer)
+                case .close(let number):
+                    if let connection = connections.removeValue(forKey: number) {
+                        closeSocket(connection)
+                    }
+                }
+            }
+        }
+    }
+
+    private func adopt(_ number: MeshMachine.Connection, _ peer: Int) {
+        guard let connection = connections.removeValue(forKey: number), let plan = plans[peer]
+        else { return }
+        watchesWrites.remove(number)
+        poll.forget(connection.descriptor)
+        let local = Socket.localAddress(connection.descriptor)
+        let remote = Socket.remoteAddress(connection.descriptor)
+        let kind = plan.candidates.first { $0.address == remote }?.kind ?? .host
+        links[peer] = EstablishedLink(
+            peer: peer, fileDescriptor: connection.descriptor, tls: connection.tls,
+            path: LinkPath(
+                candidate: kind, localAddress: local?.description ?? "?",
+                remoteAddress: remote?.description ?? "?", isSameHost: plan.isSameHost,
+                isDialled: connection.isDialled,
+                roundTripTime: Socket.roundTripTime(connection.descriptor),
+                connectTime: .now - startTime))
+    }
+}

@@ -1,0 +1,365 @@
+// One connection to another rank while it is being made: hello, proof of the key, nomination.
+// It reads exactly what belongs to these, so that whatever follows is left for the engine.
+
+import Glibc
+
+/// What this rank knows of itself when it greets others.
+struct PeerIdentity: Sendable {
+    let rank: Int
+    let size: Int
+    let job: String
+    let jobTag: [UInt8]
+    let epoch: UInt64
+    let encryption: EncryptionMode
+    let peerSecret: Secret
+
+    init(_ configuration: JoinConfiguration, rank: Int) {
+        self.rank = rank
+        size = configuration.url.size
+        job = configuration.url.job
+        jobTag = PeerHello.jobTag(job)
+        epoch = configuration.url.epoch
+        encryption = configuration.url.encryption
+        peerSecret = configuration.peerSecret
+    }
+
+    func keys(with peer: Int) -> PairKeys {
+        PairKeys(
+            peerSecret: peerSecret, job: job, epoch: epoch, low: min(rank, peer),
+            high: max(rank, peer), encryption: encryption)
+    }
+}
+
+final class PeerConnection {
+    enum Event {
+        /// An accepted connection has shown whom it comes from; go on only if this is wanted.
+        case identified(Int)
+        case authenticated
+        /// The higher rank: the other end wants this connection.
+        case nominated
+        /// The lower rank: the nomination is on its way.
+        case nominationSent
+        case failed(MeshMachine.DialFailure)
+    }
+
+    private enum Phase {
+        case connecting
+        case awaitingHello
+        case authenticating
+        /// Mode `none`: waiting for the other end's proof.
+        case awaitingProof
+        case authenticated
+        case nominating
+        case awaitingNomination
+        case finished
+    }
+
+    let number: MeshMachine.Connection
+    let descriptor: Int32
+    let isDialled: Bool
+    private(set) var peer: Int?
+    private(set) var tls: TLSSession?
+    private let identity: PeerIdentity
+    private var phase: Phase
+    private var keys: PairKeys?
+    private var ownHello: [UInt8] = []
+    private var theirHello: [UInt8] = []
+    private var input: [UInt8] = []
+    private var output: [UInt8] = []
+
+    /// A socket of our own that is connecting, or has connected.
+    init(
+        dialled descriptor: Int32, number: MeshMachine.Connection, peer: Int,
+        identity: PeerIdentity
+    ) {
+        self.number = number
+        self.descriptor = descriptor
+        self.identity = identity
+        self.peer = peer
+        isDialled = true
+        phase = .connecting
+    }
+
+    /// A socket from the listener.
+    init(
+        accepted descriptor: Int32, number: MeshMachine.Connection, identity: PeerIdentity
+    ) {
+        self.number = number
+        self.descriptor = descriptor
+        self.identity = identity
+        isDialled = false
+        phase = .awaitingHello
+    }
+
+    var isConnecting: Bool { if case .connecting = phase { true } else { false } }
+
+    var isAuthenticated: Bool {
+        switch phase {
+        case .authenticated, .nominating, .awaitingNomination, .finished: true
+        default: false
+        }
+    }
+
+    var wantsWrite: Bool {
+        if case .connecting = phase { return true }
+        if !output.isEmpty { return true }
+        if let tls, case .authenticating = phase { return tls.interest == .write }
+        return false
+    }
+
+    private var isLow: Bool { identity.rank < (peer ?? 0) }
+
+    /// Goes as far as it can; the next event, or nil if it must wait for the socket.
+    func advance() -> Event? {
+        switch flush() {
+        case nil: break
+        case .wouldBlock: return nil
+        case let other?: return .failed(.refused(describe(other)))
+        }
+        switch phase {
+        case .connecting: return connected()
+        case .awaitingHello: return readHello()
+        case .authenticating: return shakeHands()
+        case .awaitingProof: return readProof()
+        case .authenticated, .finished: return nil
+        case .nominating:
+            phase = .finished
+            return .nominationSent
+        case .awaitingNomination: return readNomination()
+        }
+    }
+
+    func close() {
+        tls = nil
+        Glibc.close(descriptor)
+    }
+}
+
+// MARK: Hello
+
+extension PeerConnection {
+    private func connected() -> Event? {
+        let number = Socket.pendingError(descriptor)
+        guard number == 0 else { return .failed(.init(errorNumber: number)) }
+        guard Socket.remoteAddress(descriptor) != nil else { return nil }  // still connecting
+        Socket.tune(descriptor)
+        phase = .awaitingHello
+        sendHello()
+        // The lower rank's first TLS flight follows its hello at once and saves half a round trip.
+        if isLow, identity.encryption == .on, let failure = startTLS() { return failure }
+        if let tls {
+            tls.holdReads(true)
+            if case .failed(let failure)? = flush() {
+                return .failed(.refused(failure.reason))
+            }
+            if output.isEmpty { _ = tls.handshake() }
+        }
+        return advance()
+    }
+
+    private func sendHello() {
+        guard let peer else { return }
+        let keys = self.keys ?? identity.keys(with: peer)
+        self.keys = keys
+        let nonce = Secret.random(byteCount: PeerHello.nonceByteCount).withBytes { Array($0) }
+        ownHello = PeerHello(
+            encryption: identity.encryption, epoch: identity.epoch, sender: identity.rank,
+            receiver: peer, jobTag: identity.jobTag, nonce: nonce
+        ).encoded(key: keys.hello)
+        output += ownHello
+    }
+
+    private func readHello() -> Event? {
+        switch fill(PeerHello.byteCount) {
+        case nil: break
+        case .wouldBlock: return nil
+        case let other?: return .failed(.refused(describe(other)))
+        }
+        theirHello = takeInput()
+        do throws(MalformedMessage) {
+            try check(try PeerHello(decoding: theirHello))
+        } catch {
+            return .failed(.hopeless(error.reason))
+        }
+        phase = .authenticating
+        return isDialled ? advance() : .identified(peer ?? 0)
+    }
+
+    /// The one who accepted answers the hello, once it is wanted.
+    func welcome() -> Event? {
+        sendHello()
+        return advance()
+    }
+
+    /// Is this hello meant for this rank, and made with the key of the pair?
+    private func check(_ hello: PeerHello) throws(MalformedMessage) {
+        guard hello.jobTag == identity.jobTag else {
+            throw MalformedMessage(reason: "it belongs to another job")
+        }
+        guard hello.epoch == identity.epoch else {
+            throw MalformedMessage(
+                reason: "it belongs to epoch \(hello.epoch), this rank to \(identity.epoch)")
+        }
+        guard hello.receiver == identity.rank, hello.sender != identity.rank,
+            hello.sender < identity.size, peer == nil || hello.sender == peer
+        else { throw MalformedMessage(reason: "another rank is at this address") }
+        guard hello.encryption == identity.encryption else {
+            throw MalformedMessage(
+                reason: "it has encryption \(hello.encryption), this rank"
+                    + " \(identity.encryption): give every rank the same join URL")
+        }
+        let keys = self.keys ?? identity.keys(with: hello.sender)
+        guard PeerHello.isAuthentic(theirHello, key: keys.hello) else {
+            throw MalformedMessage(
+                reason: "it does not have this job's peer secret: give every rank the same"
+                    + " \(JoinConfiguration.Variable.peerSecret)")
+        }
+        self.keys = keys
+        peer = hello.sender
+    }
+}
+
+// MARK: Proof of the key
+
+extension PeerConnection {
+    private func startTLS() -> Event? {
+        guard let keys else { return .failed(.hopeless("no key")) }
+        do throws(IOFailure) {
+            tls = try TLSSession(
+                role: isLow ? .client : .server, fileDescriptor: descriptor,
+                credentials: PSKCredentials(identity: PairKeys.tlsIdentity, key: keys.tls))
+            return nil
+        } catch {
+            return .failed(.refused(error.reason))
+        }
+    }
+
+    private func shakeHands() -> Event? {
+        guard identity.encryption == .on else { return beginProof() }
+        if tls == nil, let failure = startTLS() { return failure }
+        guard let tls else { return .failed(.hopeless("no TLS session")) }
+        tls.holdReads(false)
+        switch tls.handshake() {
+        case nil: return becomeAuthenticated()
+        case .wouldBlock, .bytes: return nil
+        case .endOfStream: return .failed(.refused("closed during the TLS handshake"))
+        case .failed(let failure):
+            let cause = failure.reason
+            return .failed(failure.isRefusal ? .hopeless(cause) : .refused(cause))
+        }
+    }
+
+    /// Mode `none`: the lower rank proves itself first; the higher one answers a good proof only.
+    private func beginProof() -> Event? {
+        phase = .awaitingProof
+        if isLow { sendProof() }
+        return advance()
+    }
+
+    private func sendProof() {
+        guard let keys else { return }
+        let (low, high) = isLow ? (ownHello, theirHello) : (theirHello, ownHello)
+        output += PeerProof.make(byLow: isLow, low: low, high: high, key: keys.proof)
+    }
+
+    private func readProof() -> Event? {
+        switch fill(PeerProof.byteCount) {
+        case nil: break
+        case .wouldBlock: return nil
+        case let other?: return .failed(.refused(describe(other)))
+        }
+        let (low, high) = isLow ? (ownHello, theirHello) : (theirHello, ownHello)
+        guard let keys,
+            PeerProof.isValid(takeInput(), byLow: !isLow, low: low, high: high, key: keys.proof)
+        else { return .failed(.hopeless("its proof of the peer secret is wrong")) }
+        if !isLow { sendProof() }
+        return becomeAuthenticated()
+    }
+
+    private func becomeAuthenticated() -> Event? {
+        phase = isLow ? .authenticated : .awaitingNomination
+        return .authenticated
+    }
+}
+
+// MARK: Nomination
+
+extension PeerConnection {
+    /// The lower rank wants this connection.
+    func nominate() -> Event? {
+        phase = .nominating
+        output += Nomination.bytes
+        return advance()
+    }
+
+    private func readNomination() -> Event? {
+        switch fill(Nomination.bytes.count) {
+        case nil: break
+        case .wouldBlock: return nil
+        case let other?: return .failed(.refused(describe(other)))
+        }
+        guard takeInput() == Nomination.bytes else {
+            return .failed(.hopeless("it broke the protocol"))
+        }
+        phase = .finished
+        return .nominated
+    }
+}
+
+// MARK: Bytes
+
+extension PeerConnection {
+    /// Before the proof of the key everything is in clear, after it through TLS, if there is any.
+    private var activeTLS: TLSSession? { isAuthenticated ? tls : nil }
+
+    /// nil once `output` is written.
+    private func flush() -> IOResult? {
+        while !output.isEmpty {
+            let result = output.withUnsafeBytes { bytes in
+                activeTLS?.write(bytes) ?? Socket.write(descriptor, bytes)
+            }
+            guard case .bytes(let count) = result else { return result }
+            output.removeFirst(count)
+        }
+        return nil
+    }
+
+    /// nil once `input` holds `count` bytes; never reads further than that.
+    private func fill(_ count: Int) -> IOResult? {
+        while input.count < count {
+            var chunk = [UInt8](repeating: 0, count: count - input.count)
+            let result = chunk.withUnsafeMutableBytes { bytes in
+                activeTLS?.read(into: bytes) ?? Socket.read(descriptor, bytes)
+            }
+            guard case .bytes(let got) = result else { return result }
+            input += chunk.prefix(got)
+        }
+        return nil
+    }
+
+    private func takeInput() -> [UInt8] {
+        defer { input = [] }
+        return input
+    }
+
+    private func describe(_ result: IOResult) -> String {
+        switch result {
+        case .failed(let failure): failure.reason
+        case .endOfStream: "closed by the other end"
+        case .bytes, .wouldBlock: "waiting"
+        }
+    }
+}
+
+extension MeshMachine.DialFailure {
+    /// What an errno of `connect` means for trying again.
+    init(errorNumber: Int32) {
+        let text = String(cString: strerror(errorNumber))
+        switch errorNumber {
+        case ECONNREFUSED, ECONNRESET, ECONNABORTED, EPIPE: self = .refused(text)
+        case EADDRNOTAVAIL, EADDRINUSE, EISCONN, EALREADY: self = .taken
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: self = .refused(text)
+        default: self = .hopeless(text)
+        }
+    }
+}

@@ -1,0 +1,206 @@
+// One job as the server sees it: who has joined, who is alive, and the one first cause once it
+// has failed. A value; time and messages are passed in.
+
+import MessagePassing
+
+/// The server's name for one connection; never reused.
+struct ConnectionID: Hashable, Sendable {
+    let number: UInt64
+}
+
+/// One rank that has joined.
+struct Member: Sendable {
+    /// nil once it has left, or its connection has ended.
+    var connection: ConnectionID?
+    let requestID: RequestID
+    var entry: RosterEntry
+    var lastHeard: ContinuousClock.Instant
+    var hasLeft = false
+}
+
+struct Job: Sendable {
+    enum Phase: Sendable, Equatable {
+        /// Waiting for ranks until the deadline.
+        case gathering
+        case running
+        case failed(MPIError)
+        /// Every rank has said *bye*.
+        case finished
+    }
+
+    let name: String
+    let epoch: UInt64
+    let size: Int
+    let encryption: EncryptionMode
+    /// Do the ranks bring their numbers, or does the server give them?
+    let bringsRanks: Bool
+    let deadline: ContinuousClock.Instant
+    let joinTimeout: Duration
+    let keys: ServerKeys
+    private(set) var phase = Phase.gathering
+    private(set) var members: [Member?]
+    private(set) var joinedCount = 0
+
+    init(
+        name: String, first request: JoinRequest, joinTimeout: Duration, keys: ServerKeys,
+        now: ContinuousClock.Instant
+    ) {
+        self.name = name
+        epoch = request.epoch
+        size = request.size
+        encryption = request.encryption
+        bringsRanks = request.rank != nil
+        self.joinTimeout = joinTimeout
+        deadline = now + joinTimeout
+        self.keys = keys
+        members = Array(repeating: nil, count: request.size)
+    }
+
+    var isOver: Bool {
+        switch phase {
+        case .gathering, .running: false
+        case .failed, .finished: true
+        }
+    }
+
+    var connections: [ConnectionID] { members.compactMap { $0?.connection } }
+}
+
+extension Job {
+    /// Why a request cannot belong to this job, although it is for this epoch of it.
+    func disagreement(with request: JoinRequest) -> MPIError? {
+        if request.size != size {
+            return .invalidArgument(
+                "join",
+                "a rank says the job has \(request.size) ranks, the first said \(size):"
+                    + " give every rank the same join URL")
+        }
+        if request.encryption != encryption {
+            return .invalidArgument(
+                "join",
+                "a rank says encryption=\(request.encryption), the first said \(encryption):"
+                    + " give every rank the same join URL")
+        }
+        if (request.rank != nil) != bringsRanks {
+            return .invalidArgument(
+                "join",
+                "some ranks set SERVERLESS_MPI_RANK and others do not: set it for all or for none")
+        }
+        return nil
+    }
+
+    /// The rank this request gets, or why it gets none. `replaced` is the connection that a
+    /// process which comes again, proven by its ticket, has given up.
+    mutating func claim(
+        _ request: JoinRequest, connection: ConnectionID, observed: SocketAddress,
+        now: ContinuousClock.Instant
+    ) -> Result<(rank: Int, replaced: ConnectionID?), MPIError> {
+        let entry = RosterEntry(
+            hostTag: request.hostTag, observed: observed, candidates: request.candidates)
+        guard let rank = request.rank ?? members.firstIndex(where: { $0 == nil }) else {
+            return .failure(
+                MPIError(
+                    .duplicateRank, operation: "join",
+                    reason: "all \(size) ranks of the job have joined already"))
+        }
+        var replaced: ConnectionID?
+        if let holder = members[rank] {
+            let isSame =
+                holder.requestID == request.requestID
+                && keys.isTicket(
+                    request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
+            guard isSame, !holder.hasLeft else {
+                return .failure(
+                    MPIError(
+                        .duplicateRank, operation: "join",
+                        reason: "another process has joined as this rank; start one process"
+                            + " per rank, or a new epoch",
+                        peer: rank))
+            }
+            replaced = holder.connection
+        } else {
+            joinedCount += 1
+        }
+        members[rank] = Member(
+            connection: connection, requestID: request.requestID, entry: entry, lastHeard: now)
+        return .success((rank, replaced))
+    }
+
+    var isComplete: Bool { phase == .gathering && joinedCount == size }
+
+    mutating func start() { phase = .running }
+
+    /// The first cause stands; false if there was one already.
+    mutating func fail(_ cause: MPIError) -> Bool {
+        guard !isOver else { return false }
+        phase = .failed(cause)
+        return true
+    }
+
+    mutating func heard(_ rank: Int, now: ContinuousClock.Instant) {
+        members[rank]?.lastHeard = now
+    }
+
+    mutating func left(_ rank: Int) {
+        members[rank]?.hasLeft = true
+        members[rank]?.connection = nil
+        if phase == .running, members.allSatisfy({ $0?.hasLeft == true }) { phase = .finished }
+    }
+
+    mutating func disconnected(_ rank: Int) { members[rank]?.connection = nil }
+
+    /// The server itself did not run for a while: nobody could have been heard.
+    mutating func excuseSilence(of gap: Duration, now: ContinuousClock.Instant) {
+        for rank in members.indices {
+            if let heard = members[rank]?.lastHeard {
+                members[rank]?.lastHeard = min(now, heard + gap)
+            }
+        }
+    }
+
+    /// The cause, if time has run out: somebody never came, or is not heard from any more.
+    func overdue(_ now: ContinuousClock.Instant, silenceTimeout: Duration) -> MPIError? {
+        guard !isOver else { return nil }
+        for (rank, member) in members.enumerated() {
+            guard let member, member.connection != nil, !member.hasLeft else { continue }
+            if now - member.lastHeard > silenceTimeout {
+                return MPIError(
+                    .peerLost, operation: "heartbeat",
+                    reason: "nothing heard from it for \(JoinURL.seconds(silenceTimeout)) s:"
+                        + " it is stopped or cut off",
+                    peer: rank)
+            }
+        }
+        guard phase == .gathering, now >= deadline else { return nil }
+        return absence
+    }
+
+    /// Names the ranks that never came.
+    private var absence: MPIError {
+        let absent = members.indices.filter { members[$0] == nil }
+        let limit = "within \(JoinURL.seconds(joinTimeout)) s"
+        guard bringsRanks else {
+            return MPIError(
+                .timedOut, operation: "join",
+                reason: "\(absent.count) of \(size) ranks never joined \(limit)")
+        }
+        let named = absent.prefix(16).map(String.init).joined(separator: ", ")
+        let more = absent.count > 16 ? " and \(absent.count - 16) more" : ""
+        return MPIError(
+            .timedOut, operation: "join",
+            reason: "\(absent.count == 1 ? "rank" : "ranks") \(named)\(more) of \(size)"
+                + " never joined \(limit)",
+            peer: absent.first)
+    }
+
+    /// The roster as ranks of this host may see it: loopback addresses are for neighbours only.
+    func roster(for hostTag: [UInt8]) -> [RosterEntry] {
+        members.compactMap { member in
+            guard var entry = member?.entry else { return nil }
+            if entry.hostTag != hostTag {
+                entry.candidates.removeAll { $0.address.ip.isLoopback }
+            }
+            return entry
+        }
+    }
+}

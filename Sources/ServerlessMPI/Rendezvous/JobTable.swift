@@ -1,0 +1,291 @@
+// The rendezvous server's whole mind, without its body: connections, messages and time go in,
+// effects come out. No sockets and no clock, so tests and simulations drive it as they like.
+
+import MessagePassing
+
+struct JobTable {
+    /// What the server shall do.
+    enum Effect: Equatable {
+        case send([UInt8], to: ConnectionID)
+        /// Close once everything queued has been written.
+        case close(ConnectionID)
+        /// A line for the log: what happened to a job.
+        case note(job: String, epoch: UInt64, String)
+    }
+
+    private struct Seat {
+        let job: String
+        let rank: Int
+    }
+
+    let limits: RendezvousLimits
+    private let keysForJob: (String) -> ServerKeys
+    /// The newest epoch of each job, running or over.
+    private var jobs: [String: Job] = [:]
+    private var seats: [ConnectionID: Seat] = [:]
+    /// Jobs that are over, oldest first.
+    private var overOrder: [String] = []
+    private var lastAdvance: ContinuousClock.Instant?
+    private var effects: [Effect] = []
+
+    init(limits: RendezvousLimits, keysForJob: @escaping (String) -> ServerKeys) {
+        self.limits = limits
+        self.keysForJob = keysForJob
+    }
+
+    /// Does anything depend on time?
+    var needsAdvance: Bool { !seats.isEmpty }
+    var activeJobCount: Int { jobs.values.count { !$0.isOver } }
+
+    mutating func takeEffects() -> [Effect] {
+        defer { effects.removeAll() }
+        return effects
+    }
+}
+
+// MARK: What comes in
+
+extension JobTable {
+    /// A message from a connection that has proven to belong to `job`.
+    mutating func receive(
+        _ message: ClientMessage, from connection: ConnectionID, job: String,
+        observed: SocketAddress, now: ContinuousClock.Instant
+    ) {
+        if let seat = seats[connection] {
+            jobs[seat.job]?.heard(seat.rank, now: now)
+            switch message {
+            case .heartbeat: break
+            case .join: drop(connection, "it joined twice on one connection")
+            case .report(let cause): fail(seat.job, cause, reportedBy: seat.rank)
+            case .bye: leave(connection, seat)
+            }
+            return
+        }
+        guard case .join(let request) = message else {
+            effects.append(.close(connection))
+            return
+        }
+        join(request, connection, job, observed, now)
+    }
+
+    /// The connection is gone, or broke a rule.
+    mutating func ended(_ connection: ConnectionID, reason: String) {
+        guard let seat = seats.removeValue(forKey: connection) else { return }
+        jobs[seat.job]?.disconnected(seat.rank)
+        fail(
+            seat.job,
+            MPIError(
+                .peerLost, operation: "rendezvous",
+                reason: "its connection to the rendezvous server ended without a bye: \(reason)",
+                peer: seat.rank),
+            reportedBy: nil)
+    }
+
+    /// Time has passed. Call a few times per second while `needsAdvance`.
+    mutating func advance(to now: ContinuousClock.Instant) {
+        let gap = lastAdvance.map { now - $0 } ?? .zero
+        lastAdvance = now
+        let wasStopped = gap > .seconds(1)
+        for name in jobs.keys where jobs[name]?.isOver == false {
+            if wasStopped { jobs[name]?.excuseSilence(of: gap, now: now) }
+            if let cause = jobs[name]?.overdue(now, silenceTimeout: limits.silenceTimeout) {
+                fail(name, cause, reportedBy: nil)
+            }
+        }
+    }
+}
+
+// MARK: Joining
+
+extension JobTable {
+    private mutating func join(
+        _ request: JoinRequest, _ connection: ConnectionID, _ name: String,
+        _ observed: SocketAddress, _ now: ContinuousClock.Instant
+    ) {
+        if let job = jobs[name] {
+            if request.epoch < job.epoch {
+                return refuse(connection, stale("epoch \(job.epoch) has begun", request))
+            }
+            if request.epoch > job.epoch {
+                retire(name, because: request.epoch)
+            } else if case .failed(let cause) = job.phase {
+                return refuse(connection, cause)
+            } else if job.phase == .finished {
+                return refuse(connection, stale("that epoch is over", request))
+            } else if let cause = job.disagreement(with: request) {
+                refuse(connection, cause)
+                return fail(name, cause, reportedBy: nil)
+            }
+        }
+        if jobs[name].map({ $0.epoch < request.epoch }) ?? true {
+            guard admit(name, request, connection, now) else { return }
+        }
+        seat(request, connection, name, observed, now)
+    }
+
+    private func stale(_ why: String, _ request: JoinRequest) -> MPIError {
+        MPIError(
+            .staleEpoch, operation: "join",
+            reason: "this process belongs to epoch \(request.epoch) of the job, but \(why)")
+    }
+
+    /// Makes the job that this first request describes.
+    private mutating func admit(
+        _ name: String, _ request: JoinRequest, _ connection: ConnectionID,
+        _ now: ContinuousClock.Instant
+    ) -> Bool {
+        guard request.size <= limits.ranksPerJob else {
+            refuse(
+                connection,
+                MPIError(
+                    .unsupported, operation: "join",
+                    reason: "this server takes at most \(limits.ranksPerJob) ranks per job"))
+            return false
+        }
+        guard activeJobCount < limits.jobs else {
+            refuse(
+                connection,
+                MPIError(
+                    .unsupported, operation: "join",
+                    reason: "this server has \(limits.jobs) jobs and takes no more; try later"))
+            return false
+        }
+        jobs[name] = Job(
+            name: name, first: request, joinTimeout: min(request.joinTimeout, limits.joinTimeout),
+            keys: keysForJob(name), now: now)
+        note(name, "first of \(request.size) ranks has come")
+        return true
+    }
+
+    private mutating func seat(
+        _ request: JoinRequest, _ connection: ConnectionID, _ name: String,
+        _ observed: SocketAddress, _ now: ContinuousClock.Instant
+    ) {
+        guard
+            let outcome = jobs[name]?.claim(
+                request, connection: connection, observed: observed, now: now)
+        else { return }
+        switch outcome {
+        case .failure(let cause): refuse(connection, cause)
+        case .success(let (rank, replaced)):
+            if let replaced {
+                seats[replaced] = nil
+                effects.append(.close(replaced))
+            }
+            seats[connection] = Seat(job: name, rank: rank)
+            welcome(name, rank, request, connection, observed)
+            if jobs[name]?.isComplete == true {
+                jobs[name]?.start()
+                sendRosters(name, to: nil)
+                note(name, "all ranks are there")
+            } else if jobs[name]?.phase == .running {
+                sendRosters(name, to: connection)
+            }
+        }
+    }
+
+    private mutating func welcome(
+        _ name: String, _ rank: Int, _ request: JoinRequest, _ connection: ConnectionID,
+        _ observed: SocketAddress
+    ) {
+        guard let job = jobs[name] else { return }
+        let message = ServerMessage.welcome(
+            Welcome(
+                rank: rank,
+                ticket: job.keys.ticket(
+                    epoch: job.epoch, rank: rank, requestID: request.requestID),
+                observed: observed, heartbeatInterval: limits.heartbeatInterval))
+        effects.append(.send(message.encoded, to: connection))
+    }
+
+    /// One message per rank, encoded once per host; or to one rank that has come again.
+    private mutating func sendRosters(_ name: String, to only: ConnectionID?) {
+        guard let job = jobs[name] else { return }
+        var encoded: [[UInt8]: [UInt8]] = [:]
+        for member in job.members {
+            guard let member, let connection = member.connection,
+                only == nil || only == connection
+            else { continue }
+            let tag = member.entry.hostTag
+            let message: [UInt8]
+            if let known = encoded[tag] {
+                message = known
+            } else {
+                message = ServerMessage.roster(job.roster(for: tag)).encoded
+                encoded[tag] = message
+            }
+            effects.append(.send(message, to: connection))
+        }
+    }
+
+    private mutating func refuse(_ connection: ConnectionID, _ cause: MPIError) {
+        effects.append(.send(ServerMessage.refused(cause).encoded, to: connection))
+        effects.append(.close(connection))
+    }
+}
+
+// MARK: Leaving and failing
+
+extension JobTable {
+    private mutating func leave(_ connection: ConnectionID, _ seat: Seat) {
+        seats[connection] = nil
+        effects.append(.send(ServerMessage.farewell.encoded, to: connection))
+        effects.append(.close(connection))
+        if jobs[seat.job]?.phase == .gathering {
+            fail(
+                seat.job,
+                MPIError(
+                    .peerLost, operation: "join",
+                    reason: "it left before every rank had joined", peer: seat.rank),
+                reportedBy: seat.rank)
+        }
+        jobs[seat.job]?.left(seat.rank)
+        if jobs[seat.job]?.phase == .finished {
+            note(seat.job, "finished")
+            remember(seat.job)
+        }
+    }
+
+    private mutating func drop(_ connection: ConnectionID, _ reason: String) {
+        effects.append(.close(connection))
+        ended(connection, reason: reason)
+    }
+
+    /// Fixes the first cause and tells every rank that is still connected.
+    private mutating func fail(_ name: String, _ cause: MPIError, reportedBy rank: Int?) {
+        guard jobs[name]?.fail(cause) == true, let job = jobs[name] else { return }
+        let message = ServerMessage.failed(cause).encoded
+        for connection in job.connections { effects.append(.send(message, to: connection)) }
+        note(name, "failed\(rank.map { ", reported by rank \($0)" } ?? ""): \(cause)")
+        remember(name)
+    }
+
+    /// A newer epoch begins: the ranks of the older one end.
+    private mutating func retire(_ name: String, because epoch: UInt64) {
+        guard let job = jobs[name] else { return }
+        let cause = MPIError(
+            .staleEpoch, operation: "join",
+            reason: "epoch \(epoch) of the job has begun, which ends epoch \(job.epoch)")
+        let message = ServerMessage.failed(cause).encoded
+        for connection in job.connections {
+            if !job.isOver { effects.append(.send(message, to: connection)) }
+            effects.append(.close(connection))
+            seats[connection] = nil
+        }
+        note(name, "retired by epoch \(epoch)")
+    }
+
+    /// Keeps the outcome for latecomers, and forgets the oldest outcome instead.
+    private mutating func remember(_ name: String) {
+        overOrder.append(name)
+        while overOrder.count > limits.rememberedJobs {
+            let oldest = overOrder.removeFirst()
+            guard let job = jobs[oldest], job.isOver, job.connections.isEmpty else { continue }
+            jobs[oldest] = nil
+        }
+    }
+
+    private mutating func note(_ name: String, _ text: String) {
+        effects.append(.note(job: name, epoch: jobs[name]?.epoch ?? 0, text))
+    }
+}

@@ -1,0 +1,189 @@
+// The bytes of the rendezvous messages: docs/PROTOCOL.md ("Rendezvous") has each layout. Decoding
+// takes bytes from strangers: it checks every length and range and throws, never traps.
+
+import MessagePassing
+
+private enum Kind {
+    static let join: UInt8 = 0x01
+    static let heartbeat: UInt8 = 0x02
+    static let report: UInt8 = 0x03
+    static let bye: UInt8 = 0x04
+    static let welcome: UInt8 = 0x81
+    static let roster: UInt8 = 0x82
+    static let refused: UInt8 = 0x83
+    static let failed: UInt8 = 0x84
+    static let farewell: UInt8 = 0x85
+}
+
+extension ClientMessage {
+    /// The kind and the body: what a frame carries.
+    var encoded: [UInt8] {
+        var writer = ByteWriter()
+        switch self {
+        case .join(let request):
+            writer.write(Kind.join)
+            request.write(to: &writer)
+        case .heartbeat: writer.write(Kind.heartbeat)
+        case .report(let cause):
+            writer.write(Kind.report)
+            writer.write(bytes: AbortCause.encode(cause))
+        case .bye: writer.write(Kind.bye)
+        }
+        return writer.bytes
+    }
+
+    init(decoding bytes: ArraySlice<UInt8>) throws(MalformedMessage) {
+        var reader = ByteReader(bytes)
+        switch try reader.read(UInt8.self, "kind") {
+        case Kind.join: self = .join(try JoinRequest(from: &reader))
+        case Kind.heartbeat: self = .heartbeat
+        case Kind.report: self = .report(try readCause(&reader))
+        case Kind.bye: self = .bye
+        default: throw MalformedMessage(reason: "unknown kind of message")
+        }
+        try reader.finish()
+    }
+}
+
+extension ServerMessage {
+    var encoded: [UInt8] {
+        var writer = ByteWriter()
+        switch self {
+        case .welcome(let welcome):
+            writer.write(Kind.welcome)
+            writer.write(UInt32(welcome.rank))
+            writer.write(bytes: welcome.ticket)
+            welcome.observed.write(to: &writer)
+            writer.write(milliseconds(welcome.heartbeatInterval))
+        case .roster(let entries):
+            writer.write(Kind.roster)
+            writer.write(UInt32(entries.count))
+            for entry in entries {
+                writer.write(bytes: entry.hostTag)
+                entry.observed.write(to: &writer)
+                Candidate.writeList(entry.candidates, to: &writer)
+            }
+        case .refused(let cause):
+            writer.write(Kind.refused)
+            writer.write(bytes: AbortCause.encode(cause))
+        case .failed(let cause):
+            writer.write(Kind.failed)
+            writer.write(bytes: AbortCause.encode(cause))
+        case .farewell: writer.write(Kind.farewell)
+        }
+        return writer.bytes
+    }
+
+    init(decoding bytes: ArraySlice<UInt8>) throws(MalformedMessage) {
+        var reader = ByteReader(bytes)
+        switch try reader.read(UInt8.self, "kind") {
+        case Kind.welcome: self = .welcome(try Welcome(from: &reader))
+        case Kind.roster: self = .roster(try Self.readRoster(&reader))
+        case Kind.refused: self = .refused(try readCause(&reader))
+        case Kind.failed: self = .failed(try readCause(&reader))
+        case Kind.farewell: self = .farewell
+        default: throw MalformedMessage(reason: "unknown kind of message")
+        }
+        try reader.finish()
+    }
+
+    private static func readRoster(
+        _ reader: inout ByteReader
+    ) throws(MalformedMessage) -> [RosterEntry] {
+        let count = Int(try reader.read(UInt32.self, "size"))
+        guard (1...JoinURL.maximumSize).contains(count) else {
+            throw MalformedMessage(reason: "a roster of \(count) ranks")
+        }
+        var entries: [RosterEntry] = []
+        for _ in 0..<count {
+            entries.append(
+                RosterEntry(
+                    hostTag: try reader.read(count: JoinRequest.hostTagByteCount, "host tag"),
+                    observed: try SocketAddress(from: &reader),
+                    candidates: try Candidate.readList(from: &reader)))
+        }
+        return entries
+    }
+}
+
+extension JoinRequest {
+    private static let anyRank = UInt32.max
+
+    fileprivate func write(to writer: inout ByteWriter) {
+        writer.write(protocolVersion)
+        writer.write(encryption.rawValue)
+        writer.write(epoch)
+        writer.write(UInt32(size))
+        writer.write(rank.map { UInt32($0) } ?? Self.anyRank)
+        writer.write(milliseconds(joinTimeout))
+        writer.write(bytes: requestID.bytes)
+        writer.write(bytes: hostTag)
+        Candidate.writeList(candidates, to: &writer)
+        writer.write(UInt8(ticket.count))
+        writer.write(bytes: ticket)
+    }
+
+    fileprivate init(from reader: inout ByteReader) throws(MalformedMessage) {
+        let version = try reader.read(UInt16.self, "version")
+        guard version == protocolVersion else {
+            throw MalformedMessage(
+                reason: "the rank speaks protocol version \(version), the server"
+                    + " \(protocolVersion): run one release everywhere")
+        }
+        guard let mode = EncryptionMode(rawValue: try reader.read(UInt8.self, "encryption")) else {
+            throw MalformedMessage(reason: "unknown encryption mode")
+        }
+        encryption = mode
+        epoch = try reader.read(UInt64.self, "epoch")
+        size = Int(try reader.read(UInt32.self, "size"))
+        guard (1...JoinURL.maximumSize).contains(size) else {
+            throw MalformedMessage(reason: "a job of \(size) ranks")
+        }
+        let number = try reader.read(UInt32.self, "rank")
+        guard number == Self.anyRank || Int(number) < size else {
+            throw MalformedMessage(reason: "rank \(number) of a job of \(size)")
+        }
+        rank = number == Self.anyRank ? nil : Int(number)
+        joinTimeout = .milliseconds(Int64(try reader.read(UInt32.self, "join timeout")))
+        guard
+            let id = RequestID(wire: try reader.read(count: RequestID.byteCount, "request id"))
+        else { throw MalformedMessage(reason: "no request id") }
+        requestID = id
+        hostTag = try reader.read(count: Self.hostTagByteCount, "host tag")
+        candidates = try Candidate.readList(from: &reader)
+        let ticketCount = Int(try reader.read(UInt8.self, "ticket"))
+        guard ticketCount == 0 || ticketCount == Self.ticketByteCount else {
+            throw MalformedMessage(reason: "a ticket of \(ticketCount) bytes")
+        }
+        ticket = try reader.read(count: ticketCount, "ticket")
+    }
+}
+
+extension Welcome {
+    fileprivate init(from reader: inout ByteReader) throws(MalformedMessage) {
+        rank = Int(try reader.read(UInt32.self, "rank"))
+        guard rank < JoinURL.maximumSize else {
+            throw MalformedMessage(reason: "rank \(rank) is out of range")
+        }
+        ticket = try reader.read(count: JoinRequest.ticketByteCount, "ticket")
+        observed = try SocketAddress(from: &reader)
+        heartbeatInterval = .milliseconds(
+            Int64(max(try reader.read(UInt32.self, "heartbeat interval"), 10)))
+    }
+}
+
+private func readCause(_ reader: inout ByteReader) throws(MalformedMessage) -> MPIError {
+    let bytes = try reader.read(count: reader.remaining, "cause")
+    guard let cause = bytes.withUnsafeBytes({ AbortCause.decode($0) }) else {
+        throw MalformedMessage(reason: "the cause of the failure is unreadable")
+    }
+    return cause
+}
+
+/// Whole milliseconds, at most what 32 bits hold (49 days).
+func milliseconds(_ duration: Duration) -> UInt32 {
+    let (seconds, attoseconds) = duration.components
+    guard seconds >= 0, attoseconds >= 0 else { return 0 }
+    guard seconds < 4_000_000 else { return 4_000_000_000 }
+    return UInt32(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+}

@@ -1,0 +1,26 @@
+// What a rendezvous server may be made to hold and how long it waits. Every resource that a
+// stranger or a job can ask for has a bound here.
+
+/// The bounds of one rendezvous server.
+public struct RendezvousLimits: Sendable {
+    /// Jobs at once.
+    public var jobs = 1000
+    /// Jobs that are over and whose outcome is remembered, to tell latecomers.
+    public var rememberedJobs = 10_000
+    /// Ranks of one job.
+    public var ranksPerJob = JoinURL.maximumSize
+    /// Connections that have not yet joined a job; the oldest makes room for a new one.
+    public var connectionsNotJoined = 2048
+    /// From the connection until the join request.
+    public var handshakeTimeout = Duration.seconds(5)
+    /// The longest a job may wait for its ranks.
+    public var joinTimeout = Duration.seconds(3600)
+    /// How often a rank says that it is alive.
+    public var heartbeatInterval = Duration.seconds(1)
+    /// A rank not heard from for so long is lost.
+    public var silenceTimeout = Duration.seconds(4)
+    /// Bytes queued for one rank that does not read them.
+    public var outputByteCount = 8 << 20
+
+    public init() {}
+}

@@ -1,0 +1,119 @@
+// The rendezvous server as programs use it: start, address, tokens, stop. The loop behind it is
+// ServerLoop, the decisions are JobTable's.
+
+import Glibc
+import Logging
+import MessagePassing
+import Synchronization
+
+/// The two secrets of one job, as its ranks need them in their environment.
+public struct JobTokens: Sendable {
+    public let serverKey: Secret
+    public let peerSecret: Secret
+
+    /// The server key of `job`, which only the operator's secret can make, and a fresh peer
+    /// secret, which the server never learns.
+    public init(operatorSecret: Secret, job: String) {
+        serverKey = ServerKeys(operatorSecret: operatorSecret, job: job).serverKey
+        peerSecret = .random()
+    }
+
+    /// The environment of the job's ranks, without `SERVERLESS_MPI_RANK`, which each may add.
+    public func environment(_ url: JoinURL) -> [String: String] {
+        [
+            JoinConfiguration.Variable.url: url.description,
+            JoinConfiguration.Variable.serverKey: serverKey.hex,
+            JoinConfiguration.Variable.peerSecret: peerSecret.hex,
+        ]
+    }
+}
+
+/// What a server has seen, for tests, logs and monitoring.
+public struct RendezvousCounters: Sendable, Equatable {
+    public var connections = 0
+    /// Connections that ended or were closed before their TLS handshake was done: strangers,
+    /// wrong keys, silence, garbage.
+    public var failedHandshakes = 0
+    /// Messages of members that were no messages.
+    public var malformedMessages = 0
+    public var openConnections = 0
+    public var activeJobs = 0
+}
+
+/// A rendezvous server on a thread of its own.
+public final class RendezvousServer: Sendable {
+    /// Where it listens, with the port the system gave.
+    public let host: String
+    public let port: UInt16
+    private let secret: Secret
+    private let loop: Mutex<ServerLoop.Handle>
+    private let thread: DedicatedThread
+
+    /// `host:port`, an IPv6 host in brackets.
+    public var address: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Starts a server.
+    ///
+    /// - Parameters:
+    ///   - listen: `HOST:PORT`; the host is a numeric address, port 0 means any.
+    ///   - secret: the operator's secret, from which every job's server key derives.
+    ///   - logger: where it logs; nil for silence. Secrets are never logged.
+    /// - Errors: `invalidArgument`; `connectFailed` if the port is in use or not allowed.
+    public static func start(
+        listen: String = "127.0.0.1:0", secret: Secret,
+        limits: RendezvousLimits = RendezvousLimits(), logger: Logger? = nil
+    ) throws(MPIError) -> RendezvousServer {
+        let (host, port) = try JoinURL.parseAuthority(listen[...])
+        guard let ip = IPAddress(numeric: host) else {
+            throw .invalidArgument(
+                "rendezvous", "\(printable(host)) is no numeric address to listen on")
+        }
+        let quiet = Logger(label: "rendezvous", factory: { _ in SwiftLogNoOpLogHandler() })
+        do throws(SystemFailure) {
+            return try RendezvousServer(
+                SocketAddress(ip: ip, port: port), secret, limits, logger ?? quiet)
+        } catch {
+            throw listenError(error, listen)
+        }
+    }
+
+    private static func listenError(_ failure: SystemFailure, _ listen: String) -> MPIError {
+        let advice =
+            switch failure.errorNumber {
+            case EADDRINUSE: "the port is in use: stop what uses it or choose another, 0 for any"
+            case EACCES: "a port below 1024 needs more rights: choose another"
+            case EADDRNOTAVAIL: "this machine does not have that address"
+            default: failure.description
+            }
+        return MPIError(
+            .connectFailed, operation: "rendezvous",
+            reason: "cannot listen on \(printable(listen)): \(advice)",
+            underlying: failure.errorNumber)
+    }
+
+    private init(
+        _ address: SocketAddress, _ secret: Secret, _ limits: RendezvousLimits, _ logger: Logger
+    ) throws(SystemFailure) {
+        let handle = try ServerLoop.Handle(
+            address, secret: secret, limits: limits, logger: logger)
+        self.secret = secret
+        host = handle.address.ip.description
+        port = handle.address.port
+        thread = try DedicatedThread { ServerLoop(handle).run() }
+        loop = Mutex(handle)
+    }
+
+    /// The secrets of a new job.
+    public func mintTokens(job: String) -> JobTokens {
+        JobTokens(operatorSecret: secret, job: job)
+    }
+
+    /// What it has seen until now.
+    public var counters: RendezvousCounters { loop.withLock { $0.counters } }
+
+    /// Ends the server and closes every connection; ranks of running jobs go on without it.
+    public func stop() {
+        loop.withLock { $0.stop() }
+        thread.join()
+    }
+}

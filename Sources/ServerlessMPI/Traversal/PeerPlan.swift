@@ -1,0 +1,45 @@
+// Which of a peer's announced addresses are worth dialling from here: the roster and this rank's
+// own addresses go in, a deduplicated list comes out. Pure.
+
+/// What to dial for one peer.
+struct PeerPlan: Equatable, Sendable {
+    var candidates: [Candidate]
+    /// The peer shares this host and network namespace.
+    var isSameHost: Bool
+}
+
+extension PeerPlan {
+    /// The plans for every rank of a roster, nil at `rank`.
+    ///
+    /// - Parameter port: the local port that every connection of this rank leaves from.
+    static func plans(roster: [RosterEntry], rank: Int, port: UInt16) -> [PeerPlan?] {
+        let own = roster[rank]
+        // A connection to one of these would meet this very process, or nobody (RFC 9293 allows a
+        // socket to connect to itself).
+        let ownAddresses = Set(
+            own.candidates.map(\.address) + [own.observed]
+                + own.candidates.map { SocketAddress(ip: $0.address.ip, port: port) })
+        return roster.enumerated().map { index, entry in
+            index == rank ? nil : PeerPlan(entry, seenFrom: own, excluding: ownAddresses)
+        }
+    }
+
+    private init(
+        _ entry: RosterEntry, seenFrom own: RosterEntry, excluding ownAddresses: Set<SocketAddress>
+    ) {
+        // Copies of one machine image may share the tag's ingredients: they differ in address.
+        isSameHost = entry.hostTag == own.hostTag && entry.observed.ip == own.observed.ip
+        var seen = ownAddresses
+        candidates = []
+        let reflexive = Candidate(kind: .serverReflexive, address: entry.observed)
+        for candidate in entry.candidates + [reflexive] {
+            let ip = candidate.address.ip
+            guard candidate.address.port != 0, ip.isUsable || ip.isLoopback,
+                isSameHost || !ip.isLoopback, candidate.kind != .relayed,
+                // Equal destinations are equal four-tuples: everything leaves from one port.
+                seen.insert(candidate.address).inserted
+            else { continue }
+            candidates.append(candidate)
+        }
+    }
+}
