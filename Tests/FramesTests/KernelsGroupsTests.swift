@@ -95,6 +95,17 @@ import Testing
         }
     }
 
+    @Test("long strings that come in another order in each chunk are the same groups")
+    func stringsInChunks() {
+        let words = ["BOEING", "EMBRAER", "AIRBUS INDUSTRIE", "MCDONNELL DOUGLAS", "X", nil]
+        let keys = (0..<60).map { words[($0 * $0 + $0 / 7) % 6] }
+        let table: Table = ["key": Column(keys), "value": Column((0..<60).map { Int64($0) })]
+        let aggregates = [GroupAggregate(.len, column: nil), GroupAggregate(.sum, column: 1)]
+        for parts in 1...4 {
+            check(table, keys: [0], aggregates, parts: parts, "\(parts) chunks")
+        }
+    }
+
     @Test("float sums of a group add in order of rows")
     func floatSums() {
         let table: Table = [

@@ -35,7 +35,8 @@ extension Kernels {
     ) -> [Column] {
         precondition(!keys.isEmpty, "groupBy of no keys")
         let groups: Groups
-        if keys.count == 1 {
+        // The codes of strings are those of one dictionary, hence of one column.
+        if keys.count == 1, chunks[0].columns[keys[0]].type != .string {
             groups = Groups(codes: singleKeyCodes(chunks.map { $0.columns[keys[0]] }))
         } else {
             groups = Groups(
