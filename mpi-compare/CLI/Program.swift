@@ -22,16 +22,17 @@ enum Program {
             fail(error.description)
         } catch let error as UsageError {
             fail(error.description)
-        } catch  where MPICompare.exitCode(for: error) == .validationFailure {
-            let message = MPICompare.message(for: error).split(separator: "\n").first ?? ""
-            fail("\(message) (see mpi-compare --help)")
         } catch {
+            if MPICompare.exitCode(for: error) == .validationFailure {
+                let message = MPICompare.message(for: error).split(separator: "\n").first ?? ""
+                fail("\(message) (see mpi-compare --help)")
+            }
             // Help and exit codes.
             MPICompare.exit(withError: error)
         }
     }
 
-    private static func fail(_ message: String) {
+    private static func fail(_ message: String) -> Never {
         writeLine("mpi-compare: \(message)", to: .standardError)
         Glibc.exit(2)
     }

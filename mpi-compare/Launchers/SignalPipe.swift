@@ -32,6 +32,11 @@ struct SignalPipe {
             if SignalPipe.isIgnored(old) { sigaction(number, &old, nil) }
             previous.append(old)
         }
+        // Whoever started the launcher may have done so from a thread that blocks signals.
+        var watched = sigset_t()
+        sigemptyset(&watched)
+        for number in SignalPipe.watched { sigaddset(&watched, number) }
+        pthread_sigmask(SIG_UNBLOCK, &watched, nil)
     }
 
     private static func isIgnored(_ action: sigaction) -> Bool {

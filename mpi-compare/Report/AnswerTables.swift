@@ -9,9 +9,9 @@ public func renderAnswers(_ records: [RunRecord]) -> [String] {
     let checksums = Set(successful.compactMap { $0.result?.checksum })
     if checksums.count == 1 {
         let runs = successful.count == 1 ? "1 run" : "all \(successful.count) runs agree"
-        lines.append("= checksum \(result.checksum): \(runs)")
+        lines.append("✓ checksum \(result.checksum): \(runs)")
     } else {
-        lines.append("= checksums agree at each number of ranks")
+        lines.append("✓ checksums agree at each number of ranks")
     }
     for table in result.tables { lines += ["", table.name] + render(table) }
     return lines

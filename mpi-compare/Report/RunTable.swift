@@ -31,7 +31,7 @@ public func renderRuns(_ records: [RunRecord], agrees: Bool) -> [String] {
     var table = TextTable([
         ("environment", .left), ("ranks", .right), ("set-up", .right), ("compute", .right),
         ("comm.", .right), ("median", .right), ("min", .right), ("speed-up", .left),
-        ("eff.", .right), ("MB", .right), ("rows out", .right), ("=", .left),
+        ("eff.", .right), ("MB", .right), ("rows out  ", .right),
     ])
     var previous: String?
     for record in records where record.error == nil {
@@ -46,28 +46,33 @@ private func cells(
     _ record: RunRecord, _ records: [RunRecord], isFirst: Bool, _ agrees: Bool
 ) -> [String] {
     let scaling = Scaling(record, among: records)
-    let megabytes = Double(record.bytes) / 1e6
+    let rows = record.result.map { grouped($0.outputRows) } ?? "–"
     return [
         isFirst ? record.environment : "",
         "\(record.ranks)" + (record.oversubscribed ? "*" : " "),
-        fixed(record.setupMedian, 3),
-        fixed(record.computeSeconds, 3),
-        fixed(record.communicationSeconds, 3),
-        fixed(record.secondsMedian, 3),
-        fixed(record.secondsMin, 3),
+        short(record.setupMedian),
+        short(record.computeSeconds),
+        short(record.communicationSeconds),
+        short(record.secondsMedian),
+        short(record.secondsMin),
         scaling.map { speedUpCell($0, records) } ?? "–",
         scaling.map { fixed($0.efficiency * 100, 0) + "%" } ?? "–",
-        fixed(megabytes, megabytes < 10 ? 2 : 1),
-        record.result.map { grouped($0.outputRows) } ?? "–",
-        agrees ? "✓" : "✗",
+        short(Double(record.bytes) / 1e6),
+        rows + (agrees ? " ✓" : " ✗"),
     ]
 }
 
-/// The number and a bar of up to five blocks, full at the largest speed-up of the table.
+/// Enough digits to compare and no more: 0.123, 12.35, 123.4, 12345.
+private func short(_ value: Double) -> String {
+    fixed(value, value < 10 ? 3 : value < 100 ? 2 : value < 1000 ? 1 : 0)
+}
+
+/// The number and a bar of up to three blocks, full at the largest speed-up of the table.
 private func speedUpCell(_ scaling: Scaling, _ records: [RunRecord]) -> String {
     let largest = records.compactMap { Scaling($0, among: records)?.speedUp }.max() ?? 1
-    let number = fixed(scaling.speedUp, 2) + "×"
-    return number + " " + bar(scaling.speedUp / max(largest, 1), cells: 5)
+    let number = fixed(scaling.speedUp, scaling.speedUp < 9.995 ? 2 : 1) + "×"
+    let padding = String(repeating: " ", count: max(0, 5 - number.count))
+    return padding + number + " " + bar(scaling.speedUp / max(largest, 1), cells: 3)
 }
 
 private func footnotes(_ records: [RunRecord]) -> [String] {

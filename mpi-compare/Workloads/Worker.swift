@@ -6,7 +6,9 @@ import Records
 
 /// Every workload by name.
 public enum Workloads {
-    public static let all: [any Workload.Type] = []
+    public static let all: [any Workload.Type] = [
+        JoinWorkload.self, SparseJoinWorkload.self, GroupByWorkload.self, SortWorkload.self,
+    ]
 
     /// - Throws: `UsageError` listing the names if there is none of this name.
     public static func named(_ name: String) throws(UsageError) -> any Workload.Type {
