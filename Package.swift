@@ -120,5 +120,12 @@ let package = Package(
         .testTarget(
             name: "FramesTests", dependencies: ["Frames", "MessagePassing", "ThreadMPI"],
             swiftSettings: strict),
+        .testTarget(
+            name: "CompareTests",
+            dependencies: [
+                "Launchers", "Records", "Report", "Workloads", "MessagePassing", "ThreadMPI",
+                "mpi-compare",
+            ],
+            swiftSettings: strict),
     ]
 )
