@@ -35,8 +35,7 @@ extension Kernels {
     ) -> [Column] {
         precondition(!keys.isEmpty, "groupBy of no keys")
         let groups: Groups
-        // The codes of strings are those of one dictionary, hence of one column.
-        if keys.count == 1, chunks[0].columns[keys[0]].type != .string {
+        if keys.count == 1 {
             groups = Groups(codes: singleKeyCodes(chunks.map { $0.columns[keys[0]] }))
         } else {
             groups = Groups(
