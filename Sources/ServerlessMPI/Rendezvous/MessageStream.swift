@@ -2,6 +2,7 @@
 // then that many bytes. Both ends use it. It owns the descriptor, bounds what the other end can
 // make it hold, and never blocks.
 
+import CLinux
 import Glibc
 
 /// One end of a rendezvous connection.
