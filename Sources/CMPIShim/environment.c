@@ -18,6 +18,8 @@ int cmpi_init(int max_count, int *level, uint64_t *world) {
              : provided == MPI_THREAD_FUNNELED   ? 1
                                                  : 0;
     *world = bits_of_comm(MPI_COMM_WORLD);
+    code = cmpi_reductions_init();
+    if (code != MPI_SUCCESS) return code;
     // Communicators made from this one inherit the handler.
     return MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }

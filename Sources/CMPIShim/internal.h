@@ -43,6 +43,9 @@ void cmpi_extent_free(cmpi_extent *extent);
 /// The largest count MPI is given; see cmpi_init.
 extern size_t cmpi_max_count;
 
+/// Makes the operations that MPI lacks.
+int cmpi_reductions_init(void);
+
 /// Completes a nonblocking call within `seconds`. Returns `code` if that is an error already.
 int cmpi_finish(int code, MPI_Request *request, double seconds);
 

@@ -2,7 +2,6 @@
 #include "internal.h"
 
 #if CMPI_HAVE_MPI
-#include <stdlib.h>
 
 static int mpi_rank(int64_t rank) {
     return rank == CMPI_ANY ? MPI_ANY_SOURCE : rank == CMPI_NONE ? MPI_PROC_NULL : (int)rank;
@@ -80,95 +79,41 @@ int cmpi_test(uint64_t handle, int *is_complete, cmpi_status *status) {
     return code;
 }
 
-// MPI writes to the arrays it is given, so it gets copies: on the stack for usual numbers.
-#define CMPI_FEW 64
+// Not MPI_Waitany and MPI_Waitall: when one request fails, Open MPI 4.1 frees every other request
+// of the array that has failed, unreported (waitany), and those that are still pending, whose
+// buffers it then goes on writing to (waitall). Request by request nothing is lost, and as every
+// call makes progress on all of them it takes no longer.
 
 int cmpi_waitany(
     const uint64_t *handles, size_t count, double seconds, int64_t *index, cmpi_status *status) {
-    MPI_Request few[CMPI_FEW];
-    MPI_Request *requests = count <= CMPI_FEW ? few : malloc(count * sizeof *requests);
-    if (requests == NULL) return CMPI_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) requests[i] = pending_of(handles[i]);
-
-    MPI_Status filled = {0};
-    int position = MPI_UNDEFINED, is_complete = 0, code;
-    if (seconds < 0) {
-        code = MPI_Waitany((int)count, requests, &position, &filled);
-        is_complete = 1;
-    } else {
-        cmpi_deadline deadline = cmpi_deadline_in(seconds);
-        do {
-            code = MPI_Testany((int)count, requests, &position, &is_complete, &filled);
-        } while (code == MPI_SUCCESS && !is_complete && !cmpi_has_passed(&deadline));
-    }
-    *index = position == MPI_UNDEFINED ? -1 : position;
-    if (requests != few) free(requests);
-    if (code == MPI_SUCCESS && !is_complete) return CMPI_TIMED_OUT;
-    cmpi_status_copy(&filled, status);
-    return code;
-}
-
-/// After a failure: every receive that is still pending is cancelled if it can be, and all are
-/// completed. Returns the first error.
-static int complete_rest(
-    const uint64_t *handles, MPI_Request *requests, MPI_Status *filled, size_t count) {
-    int first = MPI_SUCCESS;
-    for (size_t i = 0; i < count; i++) {
-        int error = filled[i].MPI_ERROR;
-        if (error == MPI_ERR_PENDING) {
-            if (!(handles[i] & CMPI_SEND_BIT)) MPI_Cancel(&requests[i]);
-            error = MPI_Wait(&requests[i], &filled[i]);
+    cmpi_deadline deadline = cmpi_deadline_in(seconds);
+    *index = -1;
+    do {
+        for (size_t i = 0; i < count; i++) {
+            MPI_Request request = pending_of(handles[i]);
+            int is_complete = 0;
+            int code = MPI_Request_get_status(request, &is_complete, MPI_STATUS_IGNORE);
+            if (code != MPI_SUCCESS) return code;
+            if (!is_complete) continue;
+            *index = (int64_t)i;
+            return cmpi_wait(handles[i], -1, status);
         }
-        filled[i].MPI_ERROR = error;
-        if (first == MPI_SUCCESS) first = error;
-    }
-    return first;
-}
-
-static int wait_all(
-    const uint64_t *handles, MPI_Request *requests, MPI_Status *filled, size_t count,
-    double seconds) {
-    for (size_t i = 0; i < count; i++) {
-        requests[i] = pending_of(handles[i]);
-        memset(&filled[i], 0, sizeof filled[i]);
-    }
-    int code;
-    if (seconds < 0) {
-        code = MPI_Waitall((int)count, requests, filled);
-    } else {
-        cmpi_deadline deadline = cmpi_deadline_in(seconds);
-        int is_complete = 0;
-        do {
-            code = MPI_Testall((int)count, requests, &is_complete, filled);
-        } while (code == MPI_SUCCESS && !is_complete && !cmpi_has_passed(&deadline));
-        if (code == MPI_SUCCESS && !is_complete) return CMPI_TIMED_OUT;
-    }
-    if (code == MPI_ERR_IN_STATUS) return complete_rest(handles, requests, filled, count);
-    // MPI sets the statuses' errors only when it returns MPI_ERR_IN_STATUS.
-    for (size_t i = 0; i < count; i++) filled[i].MPI_ERROR = MPI_SUCCESS;
-    return code;
+    } while (!cmpi_has_passed(&deadline));
+    return CMPI_TIMED_OUT;
 }
 
 int cmpi_waitall(
     const uint64_t *handles, size_t count, double seconds, cmpi_status *statuses) {
-    MPI_Request few[CMPI_FEW];
-    MPI_Status few_filled[CMPI_FEW];
-    int is_few = count <= CMPI_FEW;
-    MPI_Request *requests = is_few ? few : malloc(count * sizeof *requests);
-    MPI_Status *filled = is_few ? few_filled : malloc(count * sizeof *filled);
-    int code = CMPI_NO_MEMORY;
-    if (requests != NULL && filled != NULL) {
-        code = wait_all(handles, requests, filled, count, seconds);
-        for (size_t i = 0; i < count; i++) {
-            cmpi_status_copy(&filled[i], &statuses[i]);
-            statuses[i].error = filled[i].MPI_ERROR;
-        }
+    int first = MPI_SUCCESS;
+    for (size_t i = 0; i < count; i++) {
+        MPI_Request request = pending_of(handles[i]);
+        if (first != MPI_SUCCESS && !(handles[i] & CMPI_SEND_BIT)) MPI_Cancel(&request);
+        int code = cmpi_wait(handles[i], seconds, &statuses[i]);
+        if (code == CMPI_TIMED_OUT) return code;
+        statuses[i].error = code;
+        if (first == MPI_SUCCESS) first = code;
     }
-    if (!is_few) {
-        free(requests);
-        free(filled);
-    }
-    return code;
+    return first;
 }
 
 int cmpi_cancel(uint64_t handle) {

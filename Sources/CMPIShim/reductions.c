@@ -24,10 +24,34 @@ static MPI_Datatype type_of(int type) {
     }
 }
 
+// Open MPI 4.1's vectorised MPI_SUM saturates on 8- and 16-bit integers where the processor has
+// AVX, and wraps around where it has not. Ours wrap: two's complement, whatever the signedness.
+
+static void sum_8(void *lower, void *higher, int *count, MPI_Datatype *type) {
+    (void)type;
+    const uint8_t *in = lower;
+    uint8_t *out = higher;
+    for (int i = 0; i < *count; i++) out[i] = (uint8_t)(out[i] + in[i]);
+}
+
+static void sum_16(void *lower, void *higher, int *count, MPI_Datatype *type) {
+    (void)type;
+    const uint16_t *in = lower;
+    uint16_t *out = higher;
+    for (int i = 0; i < *count; i++) out[i] = (uint16_t)(out[i] + in[i]);
+}
+
+static MPI_Op wrapping_sum_8, wrapping_sum_16;
+
+int cmpi_reductions_init(void) {
+    int code = MPI_Op_create(sum_8, 1, &wrapping_sum_8);
+    return code == MPI_SUCCESS ? MPI_Op_create(sum_16, 1, &wrapping_sum_16) : code;
+}
+
 /// In the order of Swift's PredefinedReduction.
-static MPI_Op operation_of(int operation) {
+static MPI_Op operation_of(int operation, size_t stride) {
     switch (operation) {
-    case 0: return MPI_SUM;
+    case 0: return stride == 1 ? wrapping_sum_8 : stride == 2 ? wrapping_sum_16 : MPI_SUM;
     case 1: return MPI_PROD;
     case 2: return MPI_MIN;
     case 3: return MPI_MAX;
@@ -101,7 +125,7 @@ static int reduce(
             .result = (char *)reduction.result + done * stride,
             .count = (int)(rest < cmpi_max_count ? rest : cmpi_max_count),
             .type = type_of(reduction.type),
-            .operation = operation_of(reduction.operation),
+            .operation = operation_of(reduction.operation, stride),
             .comm = comm_of(comm),
             .root = root,
         };

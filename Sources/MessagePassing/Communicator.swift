@@ -62,11 +62,14 @@ public protocol Communicator: AnyObject, Sendable {
     /// Blocks until there is one (MPI_Probe).
     func probe(from source: Source, tag: Tag) throws(MPIError) -> Status
     /// Takes a message out of matching without receiving it (MPI_Improbe), so that no other
-    /// thread's receive can match it; it must then be received by `imrecv`.
+    /// thread's receive can match it; it must then be received by `imrecv`. Users call the typed
+    /// form, which returns a `Message`.
+    @_disfavoredOverload
     func improbe(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)?
     /// Blocks until there is one (MPI_Mprobe).
+    @_disfavoredOverload
     func mprobe(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)

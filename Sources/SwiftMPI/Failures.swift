@@ -21,22 +21,32 @@ func failure(
     if code == CMPI_NO_MEMORY {
         return MPIError(.system, operation: operation, reason: "out of memory", underlying: ENOMEM)
     }
-    if let status, cmpi_is_truncation(code) != 0 {
-        return MPIError(
-            .truncated, operation: "recv",
-            reason: """
-                the message of \(status.byte_count) bytes is longer than the receive buffer; \
-                probe first or enlarge it
-                """,
-            peer: Int(status.source), tag: Int(status.tag), actualByteCount: Int(status.byte_count)
-        )
-    }
+    if let status, cmpi_is_truncation(code) != 0 { return truncation(status) }
     var errorClass: Int32 = 0
     let text = shimText { cmpi_error(code, &errorClass, $0, $1) }
     return MPIError(
         .system, operation: operation, reason: text ?? "MPI failed without a reason",
         peer: peer.flatMap { $0 < 0 ? nil : $0 }, tag: tag.map { Int($0.rawValue) },
         underlying: errorClass)
+}
+
+/// A message that is longer than its buffer. Open MPI 4.1 reports it, but where its transport reads
+/// or writes memory directly (always, beyond 1 KiB with headers to oneself, 4 KiB within a host) it has
+/// written past the end of the buffer by then. A Swift program must not run on with memory that
+/// is no longer its own, so such a job ends here.
+private func truncation(_ status: cmpi_status) -> MPIError {
+    var error = MPIError(
+        .truncated, operation: "recv",
+        reason: """
+            the message of \(status.byte_count) bytes is longer than the receive buffer; probe \
+            first or enlarge it
+            """,
+        peer: Int(status.source), tag: Int(status.tag), actualByteCount: Int(status.byte_count))
+    if status.byte_count > 512 {
+        error.reason += " (Open MPI may have written past its end, so the job cannot go on)"
+        endJob("\(error)")
+    }
+    return error
 }
 
 private func timeoutError(_ operation: String, _ peer: Int?, _ tag: Tag?) -> MPIError {

@@ -9,6 +9,11 @@ import Synchronization
 /// Every call is the MPI call of the same name; differences are documented where they are.
 /// Without `SWIFTMPI_TIMEOUT` a call that its peers do not answer blocks for ever, as in MPI, and a
 /// rank that dies ends the job, as mpirun does. Wrong use across ranks is not detected.
+///
+/// A message longer than its receive buffer throws `truncated` up to 512 bytes; a longer one ends the
+/// job, because Open MPI 4.1 writes past the end of the buffer (measured with 4.1.4: shared memory,
+/// TCP and messages to oneself; `--mca btl_self_flags 1 --mca btl_vader_flags 1 --mca btl_tcp_flags
+/// 1` avoids that, at the price of a copy). Receives of unknown length, which probe, are safe.
 public final class MPICommunicator: Communicator {
     public let rank: Int
     public let size: Int

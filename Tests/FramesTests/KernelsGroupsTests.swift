@@ -161,12 +161,6 @@ import Testing
                         row.map(column.cell) ?? .null
                             == naive(greatest ? .max : .min, column.cells),
                         "\(type), nulls \(nullShare)")
-                    let function: GroupAggregate.Function = greatest ? .max : .min
-                    let chunks = [column.slice(0..<size / 3), column.slice(size / 3..<size)]
-                    let whole = Kernels.wholeAggregate(function, chunks, rowCount: size)
-                    #expect(
-                        whole.cells == [naive(function, column.cells)],
-                        "\(function) of \(type), nulls \(nullShare)")
                 }
             }
             for type in [DataType.int64, .bool] {

@@ -1,0 +1,62 @@
+// One suite for every backend: what a Communicator promises, as named checks. Open MPI is the
+// oracle: a check that fails there is wrong, one that fails elsewhere has found a bug.
+
+import MessagePassing
+
+/// How a backend differs where MPI leaves it open.
+public struct BackendTraits: Sendable {
+    /// As printed: `threads`, `openmpi`, `serverless`.
+    public var name: String
+    /// Does it tell ranks that call different collectives so, instead of hanging?
+    public var detectsMismatch: Bool
+    /// Is a message that is longer than its buffer always an error that harms nothing? Open MPI
+    /// 4.1 writes past the buffer unless the message is short; SwiftMPI ends the job then.
+    public var truncatesLongMessages: Bool
+
+    public init(name: String, detectsMismatch: Bool, truncatesLongMessages: Bool) {
+        self.name = name
+        self.detectsMismatch = detectsMismatch
+        self.truncatesLongMessages = truncatesLongMessages
+    }
+}
+
+/// Every check, by topic, in the order in which they build on each other.
+let topics: [(name: String, checks: [Check])] = [
+    ("point-to-point", pointToPointChecks),
+    ("selection", selectionChecks),
+    ("order", orderChecks),
+    ("sendrecv", sendrecvChecks),
+    ("requests", requestChecks),
+    ("request groups", requestGroupChecks),
+    ("probes", probeChecks),
+    ("broadcast", broadcastChecks),
+    ("gather", gatherChecks),
+    ("scatter", scatterChecks),
+    ("all-to-all", alltoallChecks),
+    ("predefined reductions", reductionChecks),
+    ("user-defined reductions", userReductionChecks),
+    ("prefix reductions", prefixChecks),
+    ("communicators", communicatorChecks),
+    ("arguments", argumentChecks),
+    ("large messages", largeMessageChecks),
+    ("random programs", randomChecks),
+]
+
+/// Runs what `arguments` ask for on this rank: the whole suite, or one scenario.
+///
+///     conformance-threads [--only TEXT] [--seed N]     checks whose topic or name contains TEXT
+///     conformance-threads early-exit                   a scenario; see Scenarios/
+///
+/// Collective. Rank 0 prints a line per failed check and then `N passed, N failed`.
+/// - Throws: `programFailed` on rank 0 if a check failed, or none ran; `invalidArgument` on every
+///   rank for arguments that make no sense.
+public func runConformance(
+    _ world: any Communicator, backend: BackendTraits, arguments: [String]
+) throws {
+    let options = try Options(arguments)
+    if let scenario = options.scenario {
+        return try scenario.run(world, backend)
+    }
+    let suite = Suite(world, backend, options)
+    try suite.run()
+}

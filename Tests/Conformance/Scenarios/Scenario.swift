@@ -1,0 +1,98 @@
+// Programs that are not checks: they end early, disagree, stall or die, and the test that starts
+// them looks at exit codes and output.
+
+import Glibc
+import MessagePassing
+
+struct Scenario: Sendable {
+    let run: @Sendable (_ world: any Communicator, _ backend: BackendTraits) throws -> Void
+
+    static let names = [
+        "early-exit", "mismatch-operation", "mismatch-root", "mismatch-count",
+        "compute-then-talk SECONDS", "hang-around", "fail RANK",
+    ]
+
+    /// Nil if there is no scenario of this name.
+    init?(_ name: String, _ arguments: inout ArraySlice<String>) throws(MPIError) {
+        switch name {
+        case "early-exit": run = { world, _ in try earlyExit(world) }
+        case "mismatch-operation": run = mismatched { try mismatchOperation($0) }
+        case "mismatch-root": run = mismatched { try mismatchRoot($0) }
+        case "mismatch-count": run = mismatched { try mismatchCount($0) }
+        case "compute-then-talk":
+            let seconds = try Scenario.number(after: name, &arguments)
+            run = { world, _ in try computeThenTalk(world, seconds: seconds) }
+        case "hang-around": run = { world, _ in try hangAround(world) }
+        case "fail":
+            let rank = try Scenario.number(after: name, &arguments)
+            run = { world, _ in try fail(world, rank: rank) }
+        default: return nil
+        }
+    }
+
+    private static func number(
+        after name: String, _ arguments: inout ArraySlice<String>
+    ) throws(MPIError) -> Int {
+        let text = try Options.value(of: name, &arguments)
+        guard let number = Int(text), number >= 0 else {
+            throw .invalidArgument("conformance", "\(name) \(text) is no whole number")
+        }
+        return number
+    }
+}
+
+/// Rank 0 sends 64 KiB to all and leaves; the others sleep 1 s and then receive it.
+private func earlyExit(_ world: any Communicator) throws {
+    let values = Values(seed: 1)
+    let sent = values.elements(UInt8.self, 64 << 10, stream: 0)
+    if world.rank == 0 {
+        for peer in 1..<max(world.size, 1) { try world.send(sent.span, to: .rank(peer)) }
+        return
+    }
+    sleep(1)
+    let received = try world.recv(UInt8.self, from: 0)
+    guard received == sent else {
+        throw MPIError(
+            .programFailed, operation: "early-exit", reason: "the message is another one")
+    }
+    report("rank \(world.rank) received \(received.count) bytes")
+}
+
+/// The last rank computes in silence before it joins the others.
+private func computeThenTalk(_ world: any Communicator, seconds: Int) throws {
+    var state = UInt64(world.rank + 1)
+    if world.rank == world.size - 1 {
+        let end = time(nil) + seconds
+        while time(nil) < end {
+            for _ in 0..<100_000 { state = state &* 6_364_136_223_846_793_005 &+ 1 }
+        }
+    }
+    let ranks = try world.allreduce(state == 0 ? 0 : 1, .sum)
+    report("rank \(world.rank) talked to \(ranks) ranks")
+}
+
+/// Exchanges for ever, until a test kills a rank.
+private func hangAround(_ world: any Communicator) throws {
+    let elements = Array(repeating: world.rank, count: 1000 * world.size)
+    let counts = Array(repeating: 1000, count: world.size)
+    var round = 0
+    while true {
+        _ = try world.alltoallv(elements.span, counts: counts)
+        if round == 0 { report("rank \(world.rank) of \(world.size) is process \(getpid())") }
+        round += 1
+    }
+}
+
+/// One rank throws while the others wait for it.
+private func fail(_ world: any Communicator, rank: Int) throws {
+    if world.rank == rank {
+        throw MPIError(.programFailed, operation: "fail", reason: "rank \(rank) was told to fail")
+    }
+    try world.barrier()
+}
+
+/// One line on standard output, at once.
+func report(_ line: String) {
+    print(line)
+    fflush(nil)
+}
