@@ -168,18 +168,18 @@ func withScratch<Result>(
     return try body(scratch)
 }
 
-/// A part of a buffer, as a buffer.
+/// A part of a buffer, as a buffer. An empty part may lie anywhere, even outside.
 extension UnsafeRawBufferPointer {
     @inline(__always)
     func part(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: self[offset..<offset + count])
+        count == 0 ? .init(start: nil, count: 0) : .init(rebasing: self[offset..<offset + count])
     }
 }
 
 extension UnsafeMutableRawBufferPointer {
     @inline(__always)
     func part(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(rebasing: self[offset..<offset + count])
+        count == 0 ? .init(start: nil, count: 0) : .init(rebasing: self[offset..<offset + count])
     }
 
     /// Copies, unless both are the same memory already.
