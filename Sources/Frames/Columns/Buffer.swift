@@ -72,6 +72,19 @@ final class BufferPool: Sendable {
     private struct State {
         var free: [Int: [UInt]] = [:]
         var byteCount = 0
+
+        /// A waiting block of the capacity, or of up to twice as much: its pages are there already,
+        /// while fresh ones would add to the process's.
+        mutating func take(_ wanted: Int) -> (UInt, Int)? {
+            var best: Int?
+            for (capacity, blocks) in free
+            where capacity >= wanted && capacity <= 2 * wanted && !blocks.isEmpty {
+                best = min(best ?? capacity, capacity)
+            }
+            guard let best, let block = free[best]?.popLast() else { return nil }
+            byteCount -= best
+            return (block, best)
+        }
     }
     private let state = Mutex(State())
 
@@ -81,12 +94,9 @@ final class BufferPool: Sendable {
             return (Self.allocate(byteCount, alignment: 64), byteCount)
         }
         let capacity = Self.sizeClass(byteCount)
-        let reused: UInt? = state.withLock { state in
-            guard let block = state.free[capacity]?.popLast() else { return nil }
-            state.byteCount -= capacity
-            return block
-        }
-        if let reused, let pointer = UnsafeMutableRawPointer(bitPattern: reused) {
+        let reused: (UInt, Int)? = state.withLock { $0.take(capacity) }
+        if let (block, capacity) = reused, let pointer = UnsafeMutableRawPointer(bitPattern: block)
+        {
             return (pointer, capacity)
         }
         let pointer = Self.allocate(capacity, alignment: Self.hugePageByteCount)

@@ -34,20 +34,9 @@ extension Kernels {
         _ chunks: [Table], keys: [Int], aggregates: [GroupAggregate]
     ) -> [Column] {
         precondition(!keys.isEmpty, "groupBy of no keys")
-        let groups: Groups
-        if keys.count == 1 {
-            groups = Groups(codes: singleKeyCodes(chunks.map { $0.columns[keys[0]] }))
-        } else {
-            groups = Groups(
-                codes: [
-                    keyCodes(
-                        keys.map { key in concat(chunks.map { $0.columns[key] }) },
-                        nullsAreEqual: true)
-                ])
-        }
-        let keyColumns = keys.map { key in
-            gather(concat(chunks.map { $0.columns[key] }), groups.firstRows)
-        }
+        let whole = keys.map { key in concat(chunks.map { $0.columns[key] }) }
+        let groups = Groups(codes: [keyCodes(whole, nullsAreEqual: true)])
+        let keyColumns = whole.map { gather($0, groups.firstRows) }
         let results = aggregates.map { aggregate in
             groupAggregate(
                 aggregate.function,

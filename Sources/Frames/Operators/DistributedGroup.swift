@@ -62,12 +62,11 @@ extension StepRun {
         _ pieces: [Table], _ aggregates: [GroupAggregate], _ partials: PartialAggregates
     ) -> [Column] {
         guard pieces.contains(where: { $0.rowCount > 0 }) else { return partials.ofNothing() }
-        let groups = Groups(
-            codes: pieces.map { Literal.int64(0).column(count: $0.rowCount) })
+        let rowCount = pieces.reduce(0) { $0 + $1.rowCount }
         return aggregates.map { aggregate in
             // Operands are counted behind one key, which is not there.
             let chunks = aggregate.column.map { column in pieces.map { $0.columns[column - 1] } }
-            return Kernels.groupAggregate(aggregate.function, chunks ?? [], groups)
+            return Kernels.wholeAggregate(aggregate.function, chunks ?? [], rowCount: rowCount)
         }
     }
 
