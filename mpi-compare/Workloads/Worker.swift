@@ -8,6 +8,7 @@ import Records
 public enum Workloads {
     public static let all: [any Workload.Type] = [
         JoinWorkload.self, SparseJoinWorkload.self, GroupByWorkload.self, SortWorkload.self,
+        FlightsWorkload.self,
     ]
 
     /// - Throws: `UsageError` listing the names if there is none of this name.
