@@ -161,6 +161,12 @@ import Testing
                         row.map(column.cell) ?? .null
                             == naive(greatest ? .max : .min, column.cells),
                         "\(type), nulls \(nullShare)")
+                    let function: GroupAggregate.Function = greatest ? .max : .min
+                    let chunks = [column.slice(0..<size / 3), column.slice(size / 3..<size)]
+                    let whole = Kernels.wholeAggregate(function, chunks, rowCount: size)
+                    #expect(
+                        whole.cells == [naive(function, column.cells)],
+                        "\(function) of \(type), nulls \(nullShare)")
                 }
             }
             for type in [DataType.int64, .bool] {
@@ -168,11 +174,8 @@ import Testing
                 #expect(
                     .int(Kernels.integerSum(column)) == naive(.sum, column.cells), "\(type)")
             }
-            let values = (0..<size).map { row -> Double? in
-                if nullShare > 0 && row % 3 == 0 { return nil }
-                return Double(row) / 8
-            }
-            let eighths = Column(values)
+            let eighths = Column(
+                (0..<size).map { $0 % 3 == 0 && nullShare > 0 ? nil : Double($0) / 8 })
             let expected = eighths.float64s.reduce(0) { $0 + ($1 ?? 0) }
             #expect(Kernels.floatSum(eighths) == expected, "\(size) values")
         }

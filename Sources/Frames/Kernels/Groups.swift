@@ -7,7 +7,7 @@ struct Groups {
     let ids: Buffer
     let rowCount: Int
     let count: Int
-    /// First row of each group. Ascending, unless the keys were partitioned.
+    /// First row of each group, ascending: groups are numbered by their first row.
     let firstRows: RowIndices
 
     /// Groups the rows of int64 chunks by value, numbering rows through.
@@ -160,6 +160,36 @@ private struct GroupBuilder {
             group(moved, rows, slotCount: slotCount, table: table, keys: keys)
         }
         groupNulls(moved, moved.rows(of: partitioner.partitionCount))
+        renumber()
+    }
+
+    /// Numbers groups by their first row instead of by partition: then accumulators are met, and
+    /// keys gathered, nearly in order of memory.
+    private mutating func renumber() {
+        let bits = Buffer(zeroedByteCount: Bitmap.byteCount(rowCount))
+        let words = bits.elements(as: UInt64.self)
+        let firsts = firstRows.elements(as: Int.self)
+        for group in 0..<count { words[firsts[group] >> 6] |= 1 &<< UInt64(firsts[group] & 63) }
+        let wordCount = Bitmap.byteCount(rowCount) / 8
+        let rankBuffer = Buffer(byteCount: wordCount * 4)
+        let ranks = rankBuffer.elements(as: UInt32.self)
+        var total: UInt32 = 0
+        for word in 0..<wordCount {
+            ranks[word] = total
+            total &+= UInt32(truncatingIfNeeded: words[word].nonzeroBitCount)
+        }
+        let numberBuffer = Buffer(byteCount: count * 4)
+        let numbers = numberBuffer.elements(as: UInt32.self)
+        for group in 0..<count {
+            let row = firsts[group]
+            let below = words[row >> 6] & (1 &<< UInt64(row & 63) &- 1)
+            numbers[group] =
+                ranks[row >> 6] &+ UInt32(truncatingIfNeeded: below.nonzeroBitCount)
+        }
+        let ids = ids.elements(as: UInt32.self)
+        for row in 0..<rowCount { ids[row] = numbers[Int(ids[row])] }
+        firstRows = Kernels.setRows(Bitmap(buffer: bits, count: rowCount), count: count).buffer
+        withExtendedLifetime((rankBuffer, numberBuffer)) {}
     }
 
     private mutating func group(

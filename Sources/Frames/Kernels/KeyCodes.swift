@@ -1,7 +1,7 @@
 // Keys of any types and number as one int64 per row, equal exactly where the keys are: joins,
 // groupings and unique then know one kind of key.
 //
-// A single fixed-width key is its own code. Strings get the numbers of a dictionary. Several keys
+// A single fixed-width key is its own code. Strings are StringCodes' business. Several keys
 // are digits of one number, each as wide as its range; where that overflows, the number so far is
 // replaced by its rank among those that occur.
 
@@ -79,7 +79,7 @@ extension Kernels {
 }
 
 /// A mixed-radix number per row, grown digit by digit.
-private struct KeyDigits {
+struct KeyDigits {
     private var buffer: Buffer
     private let rowCount: Int
     /// Numbers so far are below it.

@@ -7,39 +7,127 @@ extension Kernels {
             let bits = column.validity.map { column.bits.and($0) } ?? column.bits
             return Int64(bits.setCount)
         }
-        let values = column.pointer(as: Int64.self)
-        var sum: Int64 = 0
-        forEachValid(column) { row, keep in sum &+= values[row] & Int64(bitPattern: keep) }
-        withExtendedLifetime(column) {}
-        return sum
+        defer { withExtendedLifetime(column) {} }
+        return reduce(
+            column, column.pointer(as: Int64.self), neutral: 0,
+            masked: { $0 & Int64(bitPattern: $1) }, &+)
     }
 
     /// Sum of a float64 column's values; 0 of none. Four partial sums, as one would wait for
     /// itself: its last bits differ from adding in order.
     static func floatSum(_ column: Column) -> Double {
-        let values = column.pointer(as: Double.self)
-        var sums = SIMD4<Double>()
-        forEachValid(column) { row, keep in
-            sums[row & 3] += Double(bitPattern: values[row].bitPattern & keep)
-        }
-        withExtendedLifetime(column) {}
-        return sums[0] + sums[1] + (sums[2] + sums[3])
+        defer { withExtendedLifetime(column) {} }
+        return reduce(
+            column, column.pointer(as: Double.self), neutral: 0,
+            masked: { Double(bitPattern: $0.bitPattern & $1) }, +)
     }
 
-    /// Calls `body(row, all bits set if valid else clear)` for all rows.
+    /// Reduces a column by an operation in any order; `masked(value, mask)` is the value where the
+    /// mask is all ones, and neutral where it is zero.
     @inline(__always)
-    private static func forEachValid(_ column: Column, _ body: (Int, UInt64) -> Void) {
-        guard let validity = column.validity else {
-            for row in 0..<column.count { body(row, .max) }
-            return
-        }
-        forEachWord(validity) { base, word, length in
-            var bits = word
-            for row in base..<base + length {
-                body(row, 0 &- (bits & 1))
-                bits >>= 1
+    private static func reduce<Element>(
+        _ column: Column, _ values: UnsafePointer<Element>, neutral: Element,
+        masked: (Element, UInt64) -> Element, _ combine: (Element, Element) -> Element
+    ) -> Element {
+        var (first, second, third, fourth) = (neutral, neutral, neutral, neutral)
+        @inline(__always)
+        func plain(_ rows: Range<Int>) {
+            var row = rows.lowerBound
+            while row &+ 4 <= rows.upperBound {
+                first = combine(first, values[row])
+                second = combine(second, values[row &+ 1])
+                third = combine(third, values[row &+ 2])
+                fourth = combine(fourth, values[row &+ 3])
+                row &+= 4
+            }
+            while row < rows.upperBound {
+                first = combine(first, values[row])
+                row &+= 1
             }
         }
+        guard let validity = column.validity else {
+            plain(0..<column.count)
+            return combine(combine(first, second), combine(third, fourth))
+        }
+        forEachWord(validity) { base, word, length in
+            if word == .max { return plain(base..<base + 64) }
+            var bits = word
+            var row = base
+            while row &+ 4 <= base &+ length {
+                first = combine(first, masked(values[row], 0 &- (bits & 1)))
+                second = combine(second, masked(values[row &+ 1], 0 &- (bits >> 1 & 1)))
+                third = combine(third, masked(values[row &+ 2], 0 &- (bits >> 2 & 1)))
+                fourth = combine(fourth, masked(values[row &+ 3], 0 &- (bits >> 3 & 1)))
+                bits >>= 4
+                row &+= 4
+            }
+            while row < base &+ length {
+                first = combine(first, masked(values[row], 0 &- (bits & 1)))
+                bits >>= 1
+                row &+= 1
+            }
+        }
+        return combine(combine(first, second), combine(third, fourth))
+    }
+
+    /// Least or greatest value of an int64 or datetime column that has any.
+    private static func integerExtreme(_ column: Column, greatest: Bool) -> Int64 {
+        let values = column.pointer(as: Int64.self)
+        defer { withExtendedLifetime(column) {} }
+        let neutral = greatest ? Int64.min : Int64.max
+        @inline(__always)
+        func masked(_ value: Int64, _ mask: UInt64) -> Int64 {
+            (value ^ neutral) & Int64(bitPattern: mask) ^ neutral
+        }
+        return greatest
+            ? reduce(column, values, neutral: neutral, masked: masked) { max($0, $1) }
+            : reduce(column, values, neutral: neutral, masked: masked) { min($0, $1) }
+    }
+
+    /// Least or greatest of a float64 column's values that are not NaN; infinite also if there is
+    /// none.
+    private static func floatExtreme(_ column: Column, greatest: Bool) -> Double {
+        let values = column.pointer(as: Double.self)
+        defer { withExtendedLifetime(column) {} }
+        let neutral = greatest ? -Double.infinity : Double.infinity
+        let bits = neutral.bitPattern
+        @inline(__always)
+        func masked(_ value: Double, _ mask: UInt64) -> Double {
+            Double(bitPattern: (value.bitPattern ^ bits) & mask ^ bits)
+        }
+        // A comparison with NaN is false, and keeps what there is.
+        return greatest
+            ? reduce(column, values, neutral: neutral, masked: masked) { $1 > $0 ? $1 : $0 }
+            : reduce(column, values, neutral: neutral, masked: masked) { $1 < $0 ? $1 : $0 }
+    }
+
+    /// An aggregate of all rows of chunks of a column (of none for `len`), as a column of one value.
+    static func wholeAggregate(
+        _ function: GroupAggregate.Function, _ chunks: [Column], rowCount: Int
+    ) -> Column {
+        switch function {
+        case .len: return Column([Int64(rowCount)])
+        case .count: return Column([Int64(chunks.reduce(0) { $0 + $1.count - $1.nullCount })])
+        case .sum where chunks[0].type == .float64:
+            return Column([chunks.reduce(0) { $0 + floatSum($1) }])
+        case .sum: return Column([chunks.reduce(0) { $0 &+ integerSum($1) }])
+        case .min, .max:
+            let best = concat(chunks.map { extreme($0, greatest: function == .max) })
+            return extreme(best, greatest: function == .max)
+        }
+    }
+
+    /// The least or greatest value, as a column of one value.
+    private static func extreme(_ column: Column, greatest: Bool) -> Column {
+        if column.type == .int64 || column.type == .datetime, column.nullCount < column.count {
+            return Column([integerExtreme(column, greatest: greatest)])
+                .reinterpreted(as: column.type)
+        }
+        if column.type == .float64 {
+            let value = floatExtreme(column, greatest: greatest)
+            if value.isFinite { return Column([value]) }
+        }
+        return gather(column, RowIndices([extremeRow(column, greatest: greatest) ?? -1]))
     }
 
     /// Row of the least or greatest value; nil if there is none. NaN only of nothing else.

@@ -1,36 +1,72 @@
-// Strings as int64 codes, equal exactly where the strings are: short ones are packed into the
-// number itself, others are numbered by a dictionary.
+// Strings as int64 codes, equal exactly where the strings are: short ones are numbers themselves,
+// which spares the random reads of a dictionary; long ones are numbered by one.
 import Glibc
 
 extension Kernels {
-    /// Strings of at most this many bytes fit a code, with three bits for their length.
-    private static let packedByteLimit = 7
+    /// Strings of at most this many bytes are two words.
+    private static let wordStringLimit = 16
 
     /// A code per string of all chunks together; null where the string is.
     static func stringCodes(_ chunks: [Column]) -> [Column] {
         defer { withExtendedLifetime(chunks) {} }
         var longest: Int64 = 0
+        var shortest = Int64.max
         for chunk in chunks {
             let offsets = chunk.stringOffsets
-            for row in 0..<chunk.count { longest = max(longest, offsets[row + 1] &- offsets[row]) }
+            for row in 0..<chunk.count {
+                let length = offsets[row + 1] &- offsets[row]
+                longest = max(longest, length)
+                shortest = min(shortest, length)
+            }
         }
-        if longest <= packedByteLimit { return chunks.map(packedCodes) }
+        if longest <= wordStringLimit {
+            return wordCodes(chunks, longest: Int(longest), lengthsDiffer: shortest < longest)
+        }
         var dictionary = StringDictionary()
         return chunks.map { dictionary.codes(of: $0) }
     }
 
-    private static func packedCodes(_ column: Column) -> Column {
-        let buffer = Buffer(byteCount: column.count * 8)
-        let codes = buffer.elements(as: Int64.self)
-        let offsets = column.stringOffsets
-        let bytes = UnsafeRawPointer(column.stringBytes)
-        for row in 0..<column.count {
-            let length = UInt64(truncatingIfNeeded: offsets[row + 1] &- offsets[row])
-            let word = bytes.loadUnaligned(fromByteOffset: Int(offsets[row]), as: UInt64.self)
-            let text = word & (1 &<< (length &* 8) &- 1)
-            codes[row] = Int64(bitPattern: text &<< 3 | length)
+    /// Strings as digits of a number: their bytes, eight at a time, and their length, as one may
+    /// end in zero bytes.
+    private static func wordCodes(
+        _ chunks: [Column], longest: Int, lengthsDiffer: Bool
+    ) -> [Column] {
+        let rowCount = chunks.reduce(0) { $0 + $1.count }
+        @inline(__always)
+        func column(_ word: (UnsafePointer<UInt8>, Int) -> UInt64) -> Column {
+            let buffer = Buffer(byteCount: rowCount * 8)
+            let words = buffer.elements(as: UInt64.self)
+            var output = 0
+            for chunk in chunks {
+                let offsets = chunk.stringOffsets
+                let bytes = chunk.stringBytes
+                for row in 0..<chunk.count {
+                    let length = Int(offsets[row + 1] &- offsets[row])
+                    words[output &+ row] = word(bytes + Int(offsets[row]), length)
+                }
+                output += chunk.count
+            }
+            return Column(type: .int64, count: rowCount, values: buffer)
         }
-        return Column(type: .int64, count: column.count, values: buffer, validity: column.validity)
+        // Padding that all words share is shifted out, so that they span a small range.
+        let firstPadding = UInt64(8 * (8 - min(longest, 8)))
+        let first = column { prefixWord($0, $1, at: 0) &>> firstPadding }
+        var whole = first
+        if longest > 8 || lengthsDiffer {
+            var digits = KeyDigits(rowCount: rowCount)
+            digits.append(first)
+            if longest > 8 {
+                let padding = UInt64(8 * (16 - longest))
+                digits.append(column { prefixWord($0, $1, at: 8) &>> padding })
+            }
+            if lengthsDiffer { digits.append(column { _, length in UInt64(length) }) }
+            whole = digits.column
+        }
+        var row = 0
+        return chunks.map { chunk in
+            defer { row += chunk.count }
+            return whole.slice(row..<row + chunk.count).with(validity: chunk.validity)
+        }
     }
 }
 

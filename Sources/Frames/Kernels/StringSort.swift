@@ -102,7 +102,7 @@ extension Kernels {
     /// Bytes `depth ..< depth + 8` as a big-endian number, padded with zero bytes. Reads up to 7
     /// bytes beyond the string, which buffers allow.
     @inline(__always)
-    private static func prefixWord(
+    static func prefixWord(
         _ bytes: UnsafePointer<UInt8>, _ count: Int, at depth: Int
     ) -> UInt64 {
         let left = count - depth
