@@ -174,8 +174,11 @@ import Testing
                 #expect(
                     .int(Kernels.integerSum(column)) == naive(.sum, column.cells), "\(type)")
             }
-            let eighths = Column(
-                (0..<size).map { $0 % 3 == 0 && nullShare > 0 ? nil : Double($0) / 8 })
+            let values = (0..<size).map { row -> Double? in
+                if nullShare > 0 && row % 3 == 0 { return nil }
+                return Double(row) / 8
+            }
+            let eighths = Column(values)
             let expected = eighths.float64s.reduce(0) { $0 + ($1 ?? 0) }
             #expect(Kernels.floatSum(eighths) == expected, "\(size) values")
         }
