@@ -9,9 +9,6 @@ SHELL := /bin/bash
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 RELEASE := .build/release
 
-RANKS ?= 1,2
-ROWS ?= 4500000
-ITERATIONS ?= 3
 
 .PHONY: help
 help: ## Show this list
@@ -48,7 +45,7 @@ test-full: setup ## The long form of test: more sizes, seeds and repetitions
 
 .PHONY: bench
 bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
-	@scripts/bench $(RELEASE)
+	@Benchmarks/run $(RELEASE)
 
 .PHONY: format
 format: ## Format every Swift file
