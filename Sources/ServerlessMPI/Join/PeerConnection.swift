@@ -177,7 +177,13 @@ extension PeerConnection {
         }
         theirHello = takeInput()
         do throws(MalformedMessage) {
-            try check(try PeerHello(decoding: theirHello))
+            let hello = try PeerHello(decoding: theirHello)
+            do throws(MalformedMessage) {
+                try check(hello)
+            } catch {
+                explain(to: hello)
+                throw error
+            }
         } catch {
             return .failed(.hopeless(error.reason))
         }
@@ -189,6 +195,18 @@ extension PeerConnection {
     func welcome() -> Event? {
         sendHello()
         return advance()
+    }
+
+    /// One who has dialled and seems to belong to this job is shown this rank's hello before the
+    /// door closes, so that its user, too, learns what does not fit: the key, the mode, the epoch.
+    private func explain(to hello: PeerHello) {
+        guard !isDialled, hello.jobTag == identity.jobTag, hello.sender < identity.size,
+            hello.sender != identity.rank, hello.receiver == identity.rank
+        else { return }
+        peer = hello.sender
+        sendHello()
+        _ = flush()
+        peer = nil
     }
 
     /// Is this hello meant for this rank, and made with the key of the pair?

@@ -40,6 +40,8 @@ struct Job: Sendable {
     private(set) var phase = Phase.gathering
     private(set) var members: [Member?]
     private(set) var joinedCount = 0
+    /// When the job failed.
+    private(set) var failedAt: ContinuousClock.Instant?
 
     init(
         name: String, first request: JoinRequest, joinTimeout: Duration, keys: ServerKeys,
@@ -131,23 +133,36 @@ extension Job {
     mutating func start() { phase = .running }
 
     /// The first cause stands; false if there was one already.
-    mutating func fail(_ cause: MPIError) -> Bool {
+    mutating func fail(_ cause: MPIError, now: ContinuousClock.Instant) -> Bool {
         guard !isOver else { return false }
         phase = .failed(cause)
+        failedAt = now
         return true
     }
 
     mutating func heard(_ rank: Int, now: ContinuousClock.Instant) {
+        guard members.indices.contains(rank) else { return }
         members[rank]?.lastHeard = now
     }
 
     mutating func left(_ rank: Int) {
+        guard members.indices.contains(rank) else { return }
         members[rank]?.hasLeft = true
         members[rank]?.connection = nil
         if phase == .running, members.allSatisfy({ $0?.hasLeft == true }) { phase = .finished }
+        forgetIfOver()
     }
 
-    mutating func disconnected(_ rank: Int) { members[rank]?.connection = nil }
+    mutating func disconnected(_ rank: Int) {
+        guard members.indices.contains(rank) else { return }
+        members[rank]?.connection = nil
+        forgetIfOver()
+    }
+
+    /// Of a job that is over and that everyone has left, only the outcome is kept.
+    private mutating func forgetIfOver() {
+        if isOver, connections.isEmpty { members = [] }
+    }
 
     /// The server itself did not run for a while: nobody could have been heard.
     mutating func excuseSilence(of gap: Duration, now: ContinuousClock.Instant) {

@@ -18,6 +18,9 @@ struct JobTable {
         let rank: Int
     }
 
+    /// How long the ranks of a failed job may take to leave.
+    private static let failureGrace = Duration.seconds(10)
+
     let limits: RendezvousLimits
     private let keysForJob: (String) -> ServerKeys
     /// The newest epoch of each job, running or over.
@@ -55,9 +58,9 @@ extension JobTable {
             jobs[seat.job]?.heard(seat.rank, now: now)
             switch message {
             case .heartbeat: break
-            case .join: drop(connection, "it joined twice on one connection")
-            case .report(let cause): fail(seat.job, cause, reportedBy: seat.rank)
-            case .bye: leave(connection, seat)
+            case .join: drop(connection, "it joined twice on one connection", now)
+            case .report(let cause): fail(seat.job, cause, reportedBy: seat.rank, now)
+            case .bye: leave(connection, seat, now)
             }
             return
         }
@@ -69,7 +72,9 @@ extension JobTable {
     }
 
     /// The connection is gone, or broke a rule.
-    mutating func ended(_ connection: ConnectionID, reason: String) {
+    mutating func ended(
+        _ connection: ConnectionID, reason: String, now: ContinuousClock.Instant
+    ) {
         guard let seat = seats.removeValue(forKey: connection) else { return }
         jobs[seat.job]?.disconnected(seat.rank)
         fail(
@@ -78,7 +83,7 @@ extension JobTable {
                 .peerLost, operation: "rendezvous",
                 reason: "its connection to the rendezvous server ended without a bye: \(reason)",
                 peer: seat.rank),
-            reportedBy: nil)
+            reportedBy: nil, now)
     }
 
     /// Time has passed. Call a few times per second while `needsAdvance`.
@@ -86,10 +91,11 @@ extension JobTable {
         let gap = lastAdvance.map { now - $0 } ?? .zero
         lastAdvance = now
         let wasStopped = gap > .seconds(1)
+        evictFailed(now)
         for name in jobs.keys where jobs[name]?.isOver == false {
             if wasStopped { jobs[name]?.excuseSilence(of: gap, now: now) }
             if let cause = jobs[name]?.overdue(now, silenceTimeout: limits.silenceTimeout) {
-                fail(name, cause, reportedBy: nil)
+                fail(name, cause, reportedBy: nil, now)
             }
         }
     }
@@ -114,7 +120,7 @@ extension JobTable {
                 return refuse(connection, stale("that epoch is over", request))
             } else if let cause = job.disagreement(with: request) {
                 refuse(connection, cause)
-                return fail(name, cause, reportedBy: nil)
+                return fail(name, cause, reportedBy: nil, now)
             }
         }
         if jobs[name].map({ $0.epoch < request.epoch }) ?? true {
@@ -227,7 +233,9 @@ extension JobTable {
 // MARK: Leaving and failing
 
 extension JobTable {
-    private mutating func leave(_ connection: ConnectionID, _ seat: Seat) {
+    private mutating func leave(
+        _ connection: ConnectionID, _ seat: Seat, _ now: ContinuousClock.Instant
+    ) {
         seats[connection] = nil
         effects.append(.send(ServerMessage.farewell.encoded, to: connection))
         effects.append(.close(connection))
@@ -237,7 +245,7 @@ extension JobTable {
                 MPIError(
                     .peerLost, operation: "join",
                     reason: "it left before every rank had joined", peer: seat.rank),
-                reportedBy: seat.rank)
+                reportedBy: seat.rank, now)
         }
         jobs[seat.job]?.left(seat.rank)
         if jobs[seat.job]?.phase == .finished {
@@ -246,18 +254,30 @@ extension JobTable {
         }
     }
 
-    private mutating func drop(_ connection: ConnectionID, _ reason: String) {
+    private mutating func drop(
+        _ connection: ConnectionID, _ reason: String, _ now: ContinuousClock.Instant
+    ) {
         effects.append(.close(connection))
-        ended(connection, reason: reason)
+        ended(connection, reason: reason, now: now)
     }
 
     /// Fixes the first cause and tells every rank that is still connected.
-    private mutating func fail(_ name: String, _ cause: MPIError, reportedBy rank: Int?) {
-        guard jobs[name]?.fail(cause) == true, let job = jobs[name] else { return }
+    private mutating func fail(
+        _ name: String, _ cause: MPIError, reportedBy rank: Int?, _ now: ContinuousClock.Instant
+    ) {
+        guard jobs[name]?.fail(cause, now: now) == true, let job = jobs[name] else { return }
         let message = ServerMessage.failed(cause).encoded
         for connection in job.connections { effects.append(.send(message, to: connection)) }
         note(name, "failed\(rank.map { ", reported by rank \($0)" } ?? ""): \(cause)")
         remember(name)
+    }
+
+    /// Ranks of a failed job that stay connected, although they have been told, are cut off.
+    private mutating func evictFailed(_ now: ContinuousClock.Instant) {
+        for job in jobs.values {
+            guard let since = job.failedAt, now - since > Self.failureGrace else { continue }
+            for connection in job.connections { effects.append(.close(connection)) }
+        }
     }
 
     /// A newer epoch begins: the ranks of the older one end.

@@ -250,7 +250,7 @@ extension ServerLoop {
             .invalidArgument("join", "the rendezvous server refused a message: \(cause.reason)"))
         _ = connection.stream.send(error.encoded)
         beginClosing(connection)
-        table.ended(connection.id, reason: cause.reason)
+        table.ended(connection.id, reason: cause.reason, now: .now)
     }
 
     private func beginClosing(_ connection: Connection) {
@@ -269,7 +269,7 @@ extension ServerLoop {
         }
         handle.poll.forget(connection.stream.descriptor)
         connection.stream.close()
-        table.ended(connection.id, reason: reason)
+        table.ended(connection.id, reason: reason, now: .now)
         apply()
     }
 

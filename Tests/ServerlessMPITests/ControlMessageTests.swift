@@ -1,0 +1,151 @@
+import MessagePassing
+import Testing
+
+@testable import ServerlessMPI
+
+/// The bytes of hellos and rendezvous messages: golden ones, and what strangers might send.
+@Suite struct ControlMessageTests {
+    static let join = JoinRequest(
+        encryption: .on, epoch: 0x0102_0304_0506_0708, size: 4, rank: 3,
+        joinTimeout: .milliseconds(30_000), requestID: RequestID(naming: "request"),
+        hostTag: Array(0..<16),
+        candidates: [
+            Candidate(kind: .host, address: SocketAddress(ip: .v4(0x0a00_0107), port: 0x1234)),
+            Candidate(
+                kind: .serverReflexive,
+                address: SocketAddress(ip: .v6(high: 0x2001_0db8 << 32, low: 5), port: 80)),
+        ], ticket: [UInt8](repeating: 0xee, count: 32))
+
+    static let cause = MPIError(
+        .peerLost, operation: "recv", reason: "gone", peer: 2, tag: 7, expectedByteCount: nil,
+        actualByteCount: 9, underlying: 104)
+
+    static let clientMessages: [ClientMessage] = [.join(join), .heartbeat, .report(cause), .bye]
+
+    static let serverMessages: [ServerMessage] = [
+        .welcome(
+            Welcome(
+                rank: 3, ticket: Array(0..<32),
+                observed: SocketAddress(ip: .v4(0x7f00_0001), port: 5),
+                heartbeatInterval: .seconds(1))),
+        .roster([
+            RosterEntry(
+                hostTag: Array(16..<32), observed: SocketAddress(ip: .v4(1 << 24), port: 9),
+                candidates: join.candidates)
+        ]),
+        .refused(cause), .failed(cause), .farewell,
+    ]
+
+    @Test func `a join request has exactly the bytes PROTOCOL_md says`() {
+        let expected =
+            "01" + "0100" + "01" + "0807060504030201" + "04000000" + "03000000" + "30750000"
+            + hexDigits(RequestID(naming: "request").bytes) + "000102030405060708090a0b0c0d0e0f"
+            + "02" + "01" + "04" + "3412" + "0a000107" + "02" + "06" + "5000"
+            + "20010db8000000000000000000000005" + "20" + String(repeating: "ee", count: 32)
+        #expect(hexDigits(ClientMessage.join(Self.join).encoded) == expected)
+    }
+
+    @Test func `server messages have exactly the bytes PROTOCOL_md says`() {
+        #expect(
+            hexDigits(Self.serverMessages[0].encoded)
+                == "81" + "03000000" + hexDigits(0..<32) + "04" + "0500" + "7f000001" + "e8030000")
+        #expect(
+            hexDigits(Self.serverMessages[1].encoded)
+                == "82" + "01000000" + hexDigits(16..<32) + "04" + "0900" + "01000000" + "02"
+                + "01" + "04" + "3412" + "0a000107" + "02" + "06" + "5000"
+                + "20010db8000000000000000000000005")
+        #expect(hexDigits(ServerMessage.farewell.encoded) == "85")
+        #expect(hexDigits(ClientMessage.heartbeat.encoded) == "02")
+        #expect(hexDigits(ClientMessage.bye.encoded) == "04")
+    }
+
+    @Test func `messages come back as they were`() throws {
+        for message in Self.clientMessages {
+            #expect(try ClientMessage(decoding: message.encoded[...]) == message)
+        }
+        for message in Self.serverMessages {
+            #expect(try ServerMessage(decoding: message.encoded[...]) == message)
+        }
+    }
+
+    @Test func `messages cut anywhere, or too long, are refused`() {
+        for bytes in Self.clientMessages.map(\.encoded) {
+            for count in 0..<bytes.count {
+                #expect(throws: MalformedMessage.self) {
+                    try ClientMessage(decoding: bytes[..<count])
+                }
+            }
+            #expect(throws: MalformedMessage.self) {
+                try ClientMessage(decoding: (bytes + [0])[...])
+            }
+        }
+        for bytes in Self.serverMessages.map(\.encoded) {
+            for count in 0..<bytes.count {
+                #expect(throws: MalformedMessage.self) {
+                    try ServerMessage(decoding: bytes[..<count])
+                }
+            }
+        }
+    }
+
+    @Test(arguments: 0..<8)
+    func `no bytes whatever make a parser crash`(seed: UInt64) {
+        var random = JitterGenerator(state: seed)
+        let seeds = Self.clientMessages.map(\.encoded) + Self.serverMessages.map(\.encoded)
+        for _ in 0..<2000 {
+            var bytes = seeds.randomElement(using: &random) ?? []
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                if bytes.isEmpty { break }
+                let index = Int.random(in: bytes.indices, using: &random)
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: bytes[index] = UInt8.random(in: 0 ... .max, using: &random)
+                case 1: bytes.remove(at: index)
+                case 2: bytes.insert(0xff, at: index)
+                default: bytes.removeLast(bytes.count - index)
+                }
+            }
+            // Whatever is accepted must survive its own encoding.
+            if let message = try? ClientMessage(decoding: bytes[...]) {
+                #expect((try? ClientMessage(decoding: message.encoded[...])) == message)
+            }
+            if let message = try? ServerMessage(decoding: bytes[...]) {
+                #expect((try? ServerMessage(decoding: message.encoded[...])) == message)
+            }
+            _ = try? PeerHello(decoding: Array(bytes.prefix(PeerHello.byteCount)))
+        }
+    }
+
+    @Test func `a hello has exactly the bytes PROTOCOL_md says`() throws {
+        let hello = PeerHello(
+            encryption: .none, epoch: 0x0102_0304_0506_0708, sender: 3, receiver: 0x0100,
+            jobTag: PeerHello.jobTag("job"), nonce: Array(0x20..<0x30))
+        let key = Secret([UInt8](repeating: 9, count: 32))
+        let bytes = hello.encoded(key: key)
+        // SHA-256 of "job" begins with these eight bytes.
+        let fields =
+            "534d5049" + "0100" + "00" + "00" + "0807060504030201" + "03000000" + "00010000"
+            + hexDigits(RequestID(naming: "job").bytes.prefix(8))
+            + "202122232425262728292a2b2c2d2e2f"
+        #expect(hexDigits(bytes.prefix(48)) == fields)
+        #expect(bytes.count == 80)
+        #expect(
+            Array(bytes.suffix(32)) == KeyDerivation.authenticate(KeyTests.bytes(fields), with: key)
+        )
+        #expect(try PeerHello(decoding: bytes) == hello)
+        #expect(PeerHello.isAuthentic(bytes, key: key))
+    }
+
+    @Test func `a hello with any bit changed is not authentic`() {
+        let key = Secret.random()
+        let bytes = PeerHello(
+            encryption: .on, epoch: 1, sender: 0, receiver: 1, jobTag: PeerHello.jobTag("job"),
+            nonce: Array(0..<16)
+        ).encoded(key: key)
+        for index in bytes.indices {
+            var changed = bytes
+            changed[index] ^= 1 << UInt8(index % 8)
+            #expect(!PeerHello.isAuthentic(changed, key: key), "byte \(index)")
+        }
+        #expect(!PeerHello.isAuthentic(bytes, key: .random()))
+    }
+}

@@ -1,0 +1,171 @@
+import Testing
+
+@testable import ServerlessMPI
+
+/// The choice of addresses and connections, on fake time and without sockets.
+@Suite struct MeshMachineTests {
+    static func candidate(_ last: UInt32, _ kind: CandidateKind = .host) -> Candidate {
+        Candidate(kind: kind, address: SocketAddress(ip: .v4(0x0a00_0000 + last), port: 4000))
+    }
+
+    static let loopback = Candidate(
+        kind: .host, address: SocketAddress(ip: .loopback4, port: 4001))
+
+    /// A machine of a job of two.
+    struct Bench {
+        var machine: MeshMachine
+        var now: ContinuousClock.Instant
+
+        init(rank: Int, _ candidates: [Candidate], isSameHost: Bool = false) {
+            now = .now
+            var plans: [PeerPlan?] = [nil, nil]
+            plans[1 - rank] = PeerPlan(candidates: candidates, isSameHost: isSameHost)
+            machine = MeshMachine(
+                rank: rank, plans: plans, roundTripTime: .milliseconds(10), seed: 1, now: now)
+        }
+
+        mutating func pass(_ duration: Duration) -> [MeshMachine.Action] {
+            now += duration
+            machine.advance(to: now)
+            return machine.takeActions()
+        }
+
+        mutating func actions() -> [MeshMachine.Action] { machine.takeActions() }
+
+        mutating func breaks(_ connection: Int, _ failure: MeshMachine.DialFailure) {
+            machine.broke(connection, failure, now: now)
+        }
+    }
+
+    @Test(arguments: [0, 1])
+    func `every candidate is dialled at once, by both sides`(rank: Int) {
+        let all = [Self.candidate(1), Self.candidate(2), Self.candidate(3, .serverReflexive)]
+        var bench = Bench(rank: rank, all)
+        let expected = all.enumerated().map {
+            MeshMachine.Action.dial($0 + 1, peer: 1 - rank, $1)
+        }
+        #expect(bench.actions() == expected)
+    }
+
+    @Test func `neighbours meet on loopback, where the lower rank alone dials`() {
+        let all = [Self.loopback, Self.candidate(2)]
+        var low = Bench(rank: 0, all, isSameHost: true)
+        #expect(low.actions() == [.dial(1, peer: 1, Self.loopback)])
+        var high = Bench(rank: 1, all, isSameHost: true)
+        #expect(high.actions().isEmpty)
+        // What makes them look like neighbours may mislead: then everything is tried.
+        #expect(low.pass(MeshMachine.fallbackDelay).count == 1)
+        #expect(high.pass(MeshMachine.fallbackDelay).count == 2)
+    }
+
+    @Test func `the lower rank nominates the first authenticated connection and closes the rest`() {
+        var bench = Bench(rank: 0, [Self.candidate(1), Self.candidate(2)])
+        _ = bench.machine.takeActions()
+        let stranger = bench.machine.accepted()
+        let isWanted = bench.machine.identified(stranger, as: 1)
+        #expect(isWanted)
+        bench.machine.authenticated(2)
+        bench.machine.authenticated(stranger)
+        #expect(bench.actions() == [.nominate(2)])
+        bench.machine.nominationSent(2)
+        #expect(
+            bench.actions() == [.adopt(2, peer: 1), .close(1), .close(stranger)])
+        #expect(bench.machine.isComplete)
+        #expect(bench.machine.nextDeadline == nil)
+    }
+
+    @Test func `the higher rank waits for the nomination`() {
+        var bench = Bench(rank: 1, [Self.candidate(1), Self.candidate(2)])
+        _ = bench.machine.takeActions()
+        bench.machine.authenticated(1)
+        bench.machine.authenticated(2)
+        #expect(bench.actions().isEmpty)
+        bench.machine.nominationReceived(2)
+        #expect(bench.actions() == [.adopt(2, peer: 0), .close(1)])
+    }
+
+    @Test func `if the nominated connection breaks the next one is nominated`() {
+        var bench = Bench(rank: 0, [Self.candidate(1), Self.candidate(2)])
+        _ = bench.machine.takeActions()
+        bench.machine.authenticated(1)
+        bench.machine.authenticated(2)
+        bench.breaks(1, .refused("reset"))
+        #expect(bench.actions() == [.nominate(1), .nominate(2)])
+        #expect(!bench.machine.isComplete)
+    }
+
+    @Test func `a second link to a peer is not wanted`() {
+        var bench = Bench(rank: 0, [Self.candidate(1)])
+        bench.machine.authenticated(1)
+        bench.machine.nominationSent(1)
+        _ = bench.machine.takeActions()
+        let isWanted = bench.machine.identified(bench.machine.accepted(), as: 1)
+        #expect(!isWanted)
+    }
+
+    @Test(arguments: 1...20)
+    func `a refused dial is repeated after half a round trip, give or take half`(seed: Int) {
+        var bench = Bench(rank: 0, [Self.candidate(1)])
+        _ = bench.machine.takeActions()
+        var waits: [Duration] = []
+        var connection = 1
+        for _ in 0..<10 {
+            bench.breaks(connection, .refused("reset"))
+            let wait = (bench.machine.nextDeadline ?? bench.now) - bench.now
+            waits.append(wait)
+            #expect(wait >= .microseconds(2500) && wait <= .microseconds(7500))
+            connection += 1
+            #expect(
+                bench.pass(wait) == [.dial(connection, peer: 1, Self.candidate(1))])
+        }
+        #expect(Set(waits).count > 1, "equal waits on both sides would never meet")
+    }
+
+    @Test func `a four-tuple that is taken means that the peer's dial has come`() {
+        var bench = Bench(rank: 0, [Self.candidate(1)])
+        _ = bench.machine.takeActions()
+        bench.breaks(1, .taken)
+        #expect(bench.actions().isEmpty)
+        let accepted = bench.machine.accepted()
+        let isWanted = bench.machine.identified(accepted, as: 1)
+        #expect(isWanted)
+        bench.machine.authenticated(accepted)
+        #expect(bench.actions() == [.nominate(accepted)])
+    }
+
+    @Test func `a peer without usable address is given up after a while, with every cause`() {
+        var bench = Bench(rank: 0, [Self.candidate(1), Self.candidate(2)])
+        _ = bench.machine.takeActions()
+        bench.breaks(1, .hopeless("no route"))
+        bench.breaks(2, .hopeless("another rank is at this address"))
+        #expect(bench.machine.hopelessPeer(now: bench.now) == nil, "it may still dial us")
+        _ = bench.pass(.seconds(4))
+        let peer = bench.machine.hopelessPeer(now: bench.now)
+        #expect(peer?.peer == 1)
+        #expect(peer?.attempts.map(\.cause) == ["no route", "another rank is at this address"])
+    }
+
+    @Test func `own addresses, doubles and other hosts' loopback are never dialled`() {
+        let port = UInt16(4000)
+        func entry(_ tag: UInt8, _ observed: UInt32, _ candidates: [Candidate]) -> RosterEntry {
+            RosterEntry(
+                hostTag: [UInt8](repeating: tag, count: 16),
+                observed: SocketAddress(ip: .v4(observed), port: port), candidates: candidates)
+        }
+        // Both live behind different routers in networks that use the same addresses.
+        let own = entry(1, 0x0808_0101, [Self.candidate(1)])
+        let peer = entry(
+            2, 0x0808_0202,
+            [
+                Self.loopback, Self.candidate(1), Self.candidate(2), Self.candidate(2),
+                Candidate(
+                    kind: .host, address: SocketAddress(ip: .v4(0x0808_0202), port: port)),
+                Candidate(kind: .host, address: SocketAddress(ip: .any4, port: port)),
+                Candidate(kind: .host, address: SocketAddress(ip: .v4(0x0a00_0009), port: 0)),
+            ])
+        let plan = PeerPlan.plans(roster: [own, peer], rank: 0, port: port)[1]
+        #expect(plan?.isSameHost == false)
+        #expect(
+            plan?.candidates.map(\.address.description) == ["10.0.0.2:4000", "8.8.2.2:4000"])
+    }
+}
