@@ -167,7 +167,7 @@ struct FailureTests {
         let world = EngineWorld(size: 2, sendBufferByteCount: 4096)
         let expected = pattern(200_000, from: 0, number: 1)
         try world.check { world in
-            let count = 40
+            let count = 12
             if world.rank == 0 {
                 var sends: [RequestHandle] = []
                 try expected.span.withUnsafeBytes { (bytes) throws in
