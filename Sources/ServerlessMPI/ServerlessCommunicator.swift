@@ -95,7 +95,7 @@ public final class ServerlessCommunicator: Communicator {
     public func probe(from source: Source, tag: Tag) throws(MPIError) -> Status {
         if source == .none { return .empty }
         try check(source, tag, "probe")
-        return try engine.block(awaiting: awaited(source)) {
+        return try engine.block(awaiting: awaited(source, tag)) {
             engine.probe(in: space, from: source, tag: tag)?.status
         }
     }
@@ -113,7 +113,7 @@ public final class ServerlessCommunicator: Communicator {
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
         if source == .none { return (.empty, .empty) }
         try check(source, tag, "mprobe")
-        return try engine.block(awaiting: awaited(source)) {
+        return try engine.block(awaiting: awaited(source, tag)) {
             engine.claim(in: space, from: source, tag: tag)
         }
     }
@@ -185,8 +185,8 @@ public final class ServerlessCommunicator: Communicator {
         }
     }
 
-    private func awaited(_ source: Source) -> Awaited {
-        .message(from: source == .any ? -1 : space.group[source.rawValue])
+    private func awaited(_ source: Source, _ tag: Tag) -> Awaited {
+        .message(from: source == .any ? -1 : space.group[source.rawValue], tag: tag)
     }
 }
 

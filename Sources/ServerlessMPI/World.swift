@@ -18,7 +18,7 @@ import MessagePassing
 public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> Void) {
     let membership: Membership
     do throws(MPIError) {
-        membership = try Membership.begin()
+        membership = try Membership(JoinConfiguration.fromEnvironment())
     } catch {
         let rank = getenv(JoinConfiguration.Variable.rank).map { String(cString: $0) } ?? "?"
         exitWithLine("rank \(rank): \(error)", code: error.code == .invalidArgument ? 2 : 1)
@@ -31,92 +31,21 @@ public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> V
             outcome.error = error
         }
     }
-    if let error = outcome.error { membership.fail(error) }
+    if let error = outcome.error { exitAfterFailure(membership, error) }
     do throws(MPIError) {
         try membership.end()
     } catch {
-        membership.fail(error)
+        exitAfterFailure(membership, error)
     }
+}
+
+private func exitAfterFailure(_ membership: Membership, _ error: any Error) -> Never {
+    exitWithLine("rank \(membership.world.rank): \(membership.fail(error))", code: 1)
 }
 
 /// What the program's thread leaves behind; read after the thread has ended.
 private final class ProgramOutcome: @unchecked Sendable {
     var error: (any Error)?
-}
-
-/// One rank's time in a job.
-private struct Membership {
-    let world: ServerlessCommunicator
-    let control: ControlThread?
-    let joinTimeout: Duration
-
-    static func begin() throws(MPIError) -> Membership {
-        guard let configuration = try JoinConfiguration.fromEnvironment() else {
-            let engine = try Engine(rank: 0, links: [nil], settings: try .fromEnvironment(nil))
-            let world = ServerlessCommunicator(
-                engine: engine, space: engine.latestSpace, setUp: .alone)
-            return Membership(world: world, control: nil, joinTimeout: .zero)
-        }
-        let settings = try EngineSettings.fromEnvironment(configuration)
-        let start = ContinuousClock.now
-        let deadline = start + configuration.url.joinTimeout
-        let control = try ControlThread.join(configuration, deadline: deadline)
-        let joined = ContinuousClock.now
-        let links = try control.connectMesh(deadline: deadline)
-        let setUp = SetUp(
-            joinTime: joined - start, connectTime: ContinuousClock.now - joined,
-            encryption: configuration.url.encryption, paths: links.map { $0?.path })
-        let engine = try Engine(rank: control.rank, links: links, settings: settings)
-        engine.reporter = { control.report($0) }
-        control.setFailureHandler { engine.jobFailed($0) }
-        let world = ServerlessCommunicator(
-            engine: engine, space: engine.latestSpace, setUp: setUp)
-        return Membership(
-            world: world, control: control, joinTimeout: configuration.url.joinTimeout)
-    }
-
-    /// Leaves in order, once the peers have what was sent to them.
-    func end() throws(MPIError) {
-        try world.engine.leave()
-        control?.leave(deadline: ContinuousClock.now + .seconds(2))
-    }
-
-    /// Fails the job with what the program threw, unless it has failed already, and exits. A rank
-    /// that only suffers from another's failure says so.
-    func fail(_ error: any Error) -> Never {
-        let own =
-            error as? MPIError
-            ?? MPIError(
-                .programFailed, operation: "program",
-                reason: "rank \(world.rank) threw: \(error)", peer: world.rank)
-        let first = world.engine.abort(own)
-        let isFirst = first == own && world.engine.foundCause
-        let text =
-            isFirst
-            ? (error is MPIError ? "\(own)" : "\(error)") : "stopped, as the job failed: \(first)"
-        exitWithLine("rank \(world.rank): \(text)", code: 1)
-    }
-}
-
-extension EngineSettings {
-    /// The memory for messages that come before their receive, in bytes per rank.
-    private static let unexpectedVariable = "SERVERLESS_MPI_UNEXPECTED_BYTES"
-
-    /// Settings of the join URL and the environment.
-    fileprivate static func fromEnvironment(
-        _ configuration: JoinConfiguration?
-    ) throws(MPIError) -> EngineSettings {
-        var settings = EngineSettings()
-        if let configuration { settings.timeout = configuration.url.timeout }
-        if let text = getenv(unexpectedVariable).map({ String(cString: $0) }) {
-            guard let count = Int(text), count > 0, count <= 1 << 40 else {
-                throw .invalidArgument(
-                    "join", "\(unexpectedVariable) must be a number of bytes, such as 67108864")
-            }
-            settings.unexpectedByteCountMax = count
-        }
-        return settings
-    }
 }
 
 /// One line on standard error, in one write, so that lines of several ranks do not mix.

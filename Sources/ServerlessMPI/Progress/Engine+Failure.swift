@@ -12,6 +12,20 @@ extension Engine {
         throw failure ?? awaitVerdict()
     }
 
+    /// Sets who is told of evidence. What was found before, while links were taken over, is told
+    /// now and may still be replaced by the job's verdict.
+    func setReporter(_ report: @escaping @Sendable (MPIError) -> Void) {
+        lock()
+        reporter = report
+        if let cause = failure {
+            failure = nil
+            suspicion = cause
+            unreported = cause
+            verdictDeadline = ContinuousClock.now + settings.verdictTimeout
+        }
+        unlock()
+    }
+
     /// Notes evidence that the job has failed. No link is read from here on.
     /// - Parameter isOwnEvidence: false for a cause that a peer has told.
     func suspect(_ cause: MPIError, isOwnEvidence: Bool = true) {
@@ -130,8 +144,9 @@ extension Engine {
             count += 1
             if pending.count < 4 { pending.append(description(of: request)) }
         }
-        if case .message(let peer) = awaited {
-            pending.insert("a message from \(peer < 0 ? "any rank" : "rank \(peer)")", at: 0)
+        if case .message(let peer, let tag) = awaited {
+            let source = peer < 0 ? "any rank" : "rank \(peer)"
+            pending.insert("a message from \(source) with tag \(tag)", at: 0)
             count += 1
         }
         let rest = count > pending.count ? " and \(count - pending.count) more" : ""

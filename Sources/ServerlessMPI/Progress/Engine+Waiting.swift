@@ -11,7 +11,7 @@ enum Awaited {
     /// Any of several requests: the first one's peer is looked at first.
     case requests(UnsafeBufferPointer<RequestHandle>)
     /// A message from this world rank, or from any (-1).
-    case message(from: Int)
+    case message(from: Int, tag: Tag)
 }
 
 /// How long one call has been idle.
@@ -274,7 +274,7 @@ extension Engine {
                 return -1
             }
             return handles.count == 1 ? requests[index].peer : -1
-        case .message(let peer): return Int32(peer)
+        case .message(let peer, _): return Int32(peer)
         }
     }
 
@@ -306,8 +306,8 @@ extension Engine {
                 if first == nil { first = error }
             }
             lost = first
-        case .message(let peer):
-            lost = hasLeft(peer) ? leftError(peer, "probe", tag: nil) : nil
+        case .message(let peer, let tag):
+            lost = hasLeft(peer) ? leftError(peer, "probe", tag: tag.rawValue) : nil
         }
         guard let lost else { return }
         suspect(lost)

@@ -1,0 +1,74 @@
+// One rank's time in a job: joined and connected at the start, left in order or failed at the end.
+
+import Glibc
+import MessagePassing
+
+/// One rank's time in a job.
+struct Membership {
+    let world: ServerlessCommunicator
+    let control: ControlThread?
+
+    /// Joins and connects; without a configuration this rank is alone.
+    init(_ configuration: JoinConfiguration?) throws(MPIError) {
+        let settings = try EngineSettings(for: configuration)
+        guard let configuration else {
+            let engine = try Engine(rank: 0, links: [nil], settings: settings)
+            world = ServerlessCommunicator(
+                engine: engine, space: engine.latestSpace, setUp: .alone)
+            control = nil
+            return
+        }
+        let start = ContinuousClock.now
+        let deadline = start + configuration.url.joinTimeout
+        let control = try ControlThread.join(configuration, deadline: deadline)
+        let joined = ContinuousClock.now
+        let links = try control.connectMesh(deadline: deadline)
+        let setUp = SetUp(
+            joinTime: joined - start, connectTime: ContinuousClock.now - joined,
+            encryption: configuration.url.encryption, paths: links.map { $0?.path })
+        let engine = try Engine(rank: control.rank, links: links, settings: settings)
+        engine.setReporter { control.report($0) }
+        control.setFailureHandler { engine.jobFailed($0) }
+        self.control = control
+        world = ServerlessCommunicator(engine: engine, space: engine.latestSpace, setUp: setUp)
+    }
+
+    /// Leaves in order, once the peers have what was sent to them.
+    func end() throws(MPIError) {
+        try world.engine.leave()
+        control?.leave(deadline: ContinuousClock.now + .seconds(2))
+    }
+
+    /// Fails the job with what the program threw, unless it has failed already.
+    /// - Returns: what happened, in words: a rank that only suffers from another's failure says so.
+    func fail(_ error: any Error) -> String {
+        let own =
+            error as? MPIError
+            ?? MPIError(
+                .programFailed, operation: "program",
+                reason: "rank \(world.rank) threw: \(error)", peer: world.rank)
+        let first = world.engine.abort(own)
+        guard first == own && world.engine.foundCause else {
+            return "stopped, as the job failed: \(first)"
+        }
+        return "\(error)"
+    }
+}
+
+extension EngineSettings {
+    /// The memory for messages that come before their receive, in bytes per rank.
+    private static let unexpectedVariable = "SERVERLESS_MPI_UNEXPECTED_BYTES"
+
+    /// Settings of the join URL and the environment.
+    init(for configuration: JoinConfiguration?) throws(MPIError) {
+        self.init()
+        if let configuration { timeout = configuration.url.timeout }
+        if let text = getenv(Self.unexpectedVariable).map({ String(cString: $0) }) {
+            guard let count = Int(text), count > 0, count <= 1 << 40 else {
+                throw .invalidArgument(
+                    "join", "\(Self.unexpectedVariable) must be a number of bytes, such as 67108864")
+            }
+            unexpectedByteCountMax = count
+        }
+    }
+}
