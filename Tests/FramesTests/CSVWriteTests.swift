@@ -27,7 +27,9 @@ struct CSVWriteTests {
                 Int.random(in: 0..<5, using: &random) == 0 ? nil : make(&random)
             }
         }
-        let floats: [Double] = [0, -0.0, 1e300, -.leastNonzeroMagnitude, 0.1, .infinity, 1e16, 123456789.125]
+        let floats: [Double] = [
+            0, -0.0, 1e300, -.leastNonzeroMagnitude, 0.1, .infinity, 1e16, 123_456_789.125,
+        ]
         return try Table([
             ("int", Column(column { Int64.random(in: Int64.min...Int64.max, using: &$0) })),
             (
@@ -123,6 +125,19 @@ struct CSVWriteTests {
         #expect(found == "1;\"x;y\"\nNA;\"NA\"\n")
         #expect(try written(["a": [1, nil]], CSVWriteOptions()) == "a\n1\n\"\"\n")
         #expect(try written(["a": []], CSVWriteOptions()) == "a\n")
+    }
+
+    @Test("more text than is written at once")
+    func largeParts() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/x.csv"
+        let values = (0..<150_000).map { Int64(1_000_000_000 + $0) as Int64? }
+        try ThreadMPI.run(size: 2) { world in
+            let table: Table = ["a": Column(values)]
+            try Frame(world.rank == 0 ? table : table.slice(0..<2), on: world).writeCSV(path)
+        }
+        let found = try Frame.readCSV(path).table.columns[0].int64s
+        #expect(found == values + [1_000_000_000, 1_000_000_001])
     }
 
     @Test("a replicated frame is written once")
