@@ -4,12 +4,17 @@
 import Glibc
 import Synchronization
 
+typealias EndpointPointer = UnsafeMutablePointer<Endpoint>
+
 /// Where the threads of one rank wait.
+///
+/// Not a class: every message touches its receiver's endpoint and mailbox, and reference counts
+/// that two ranks change would travel between their cores each time.
 ///
 /// A waiter announces itself in `sleepers` before it looks a last time; whoever makes something
 /// ready does so before it looks at `sleepers`. Both steps are sequentially consistent, so one of
 /// the two sees the other, and a wake-up that nobody waits for costs one load.
-final class Endpoint: @unchecked Sendable {
+struct Endpoint: ~Copyable {
     /// The rank in the world.
     let worldRank: Int
     let patience: Patience
@@ -22,6 +27,9 @@ final class Endpoint: @unchecked Sendable {
     let sentBytes = Atomic<Int>(0)
 
     private let sleepers = Atomic<Int>(0)
+    /// Keeps the next endpoint's counters off this one's cache lines.
+    private let padding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) =
+        (0, 0, 0, 0, 0, 0, 0, 0)
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
@@ -94,6 +102,28 @@ final class Endpoint: @unchecked Sendable {
         }
         return true
     }
+}
+
+/// The endpoints of a world, for as long as anyone may use one.
+final class Endpoints: @unchecked Sendable {
+    private let first: EndpointPointer
+    let count: Int
+
+    init(count: Int, patience: Patience) {
+        self.count = count
+        first = .allocate(capacity: count)
+        for rank in 0..<count {
+            (first + rank).initialize(to: Endpoint(worldRank: rank, patience: patience))
+        }
+    }
+
+    deinit {
+        first.deinitialize(count: count)
+        first.deallocate()
+    }
+
+    subscript(rank: Int) -> EndpointPointer { first + rank }
+    var all: [EndpointPointer] { (0..<count).map { first + $0 } }
 }
 
 /// How a rank waits, which depends on whether its peers have cores of their own to run on.

@@ -5,16 +5,16 @@ import Synchronization
 
 /// The failed-or-not of one communicator, shared by its ranks. The world's failure fails every
 /// communicator.
-final class Failure: Sendable {
+final class Failure: @unchecked Sendable {
     private let hasOwn = Atomic(false)
     private let cause = Mutex<MPIError?>(nil)
     private let world: Failure?
-    private let endpoints: [Endpoint]
+    private let endpoints: [EndpointPointer]
 
     /// - Parameters:
     ///   - endpoints: the ranks to wake.
     ///   - world: nil for the world's own.
-    init(endpoints: [Endpoint], world: Failure?) {
+    init(endpoints: [EndpointPointer], world: Failure?) {
         self.endpoints = endpoints
         self.world = world
     }
@@ -40,7 +40,7 @@ final class Failure: Sendable {
             return first
         }
         hasOwn.store(true, ordering: .sequentiallyConsistent)
-        for endpoint in endpoints { endpoint.wake() }
+        for endpoint in endpoints { endpoint.pointee.wake() }
         return first
     }
 

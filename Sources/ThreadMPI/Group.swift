@@ -5,24 +5,37 @@ import MessagePassing
 import Synchronization
 
 /// What all ranks of one communicator share.
-final class Group: Sendable {
+final class Group: @unchecked Sendable {
     let contextID: UInt64
+    let size: Int
     /// By rank in this communicator.
-    let endpoints: [Endpoint]
-    let mailboxes: [Mailbox]
+    let endpoints: [EndpointPointer]
+    /// By rank in this communicator.
+    let mailboxes: MailboxPointer
     let failure: Failure
+    private let world: Endpoints
 
-    init(contextID: UInt64, endpoints: [Endpoint], failure: Failure) {
+    init(contextID: UInt64, endpoints: [EndpointPointer], of world: Endpoints, failure: Failure) {
         self.contextID = contextID
         self.endpoints = endpoints
         self.failure = failure
-        mailboxes = endpoints.map(Mailbox.init(owner:))
+        self.world = world
+        size = endpoints.count
+        mailboxes = .allocate(capacity: size)
+        for (rank, endpoint) in endpoints.enumerated() {
+            (mailboxes + rank).initialize(to: Mailbox(owner: endpoint))
+        }
+    }
+
+    deinit {
+        mailboxes.deinitialize(count: size)
+        mailboxes.deallocate()
     }
 }
 
 /// What all ranks share: the endpoints, the world's communicator, and those being made.
 final class World: Sendable {
-    let endpoints: [Endpoint]
+    let endpoints: Endpoints
     let group: Group
     let patience: Patience
     let onSend: (@Sendable (ThreadMPI.SentMessage) -> Void)?
@@ -32,26 +45,26 @@ final class World: Sendable {
         size: Int, timeout: Duration?, onSend: (@Sendable (ThreadMPI.SentMessage) -> Void)? = nil
     ) {
         let patience = Patience(ranks: size, timeout: timeout)
-        let endpoints = (0..<size).map { Endpoint(worldRank: $0, patience: patience) }
+        let endpoints = Endpoints(count: size, patience: patience)
         self.patience = patience
         self.endpoints = endpoints
         self.onSend = onSend
         group = Group(
-            contextID: worldContextID, endpoints: endpoints,
-            failure: Failure(endpoints: endpoints, world: nil))
+            contextID: worldContextID, endpoints: endpoints.all, of: endpoints,
+            failure: Failure(endpoints: endpoints.all, world: nil))
     }
 
     /// The group of a new communicator. Its first member makes it, its last one takes it away:
     /// every member asks exactly once.
-    func group(contextID: UInt64, endpoints: [Endpoint]) -> Group {
+    func group(contextID: UInt64, endpoints members: [EndpointPointer]) -> Group {
         unclaimed.withLock { unclaimed in
             var entry =
                 unclaimed[contextID]
                 ?? (
                     Group(
-                        contextID: contextID, endpoints: endpoints,
-                        failure: Failure(endpoints: endpoints, world: group.failure)),
-                    endpoints.count
+                        contextID: contextID, endpoints: members, of: endpoints,
+                        failure: Failure(endpoints: members, world: group.failure)),
+                    members.count
                 )
             entry.claims -= 1
             unclaimed[contextID] = entry.claims == 0 ? nil : entry
@@ -61,7 +74,7 @@ final class World: Sendable {
 
     /// A rank's program has returned: those who wait for it are told.
     func leave(rank: Int) {
-        endpoints[rank].hasLeft.store(true, ordering: .sequentiallyConsistent)
-        for endpoint in endpoints { endpoint.notify() }
+        endpoints[rank].pointee.hasLeft.store(true, ordering: .sequentiallyConsistent)
+        for endpoint in endpoints.all { endpoint.pointee.notify() }
     }
 }

@@ -15,13 +15,13 @@ final class Job: Sendable {
     private let firstFailure = Mutex<Failed?>(nil)
     private let hasFailed = Atomic(false)
     private let returned = Atomic<Int>(0)
-    /// Where the thread that started the ranks waits.
-    private let starter: Endpoint
+    /// One, where the thread that started the ranks waits.
+    private let starters: Endpoints
 
     init(world: World, _ body: @escaping @Sendable (any Communicator) throws -> Void) {
         self.world = world
         self.body = body
-        starter = Endpoint(worldRank: -1, patience: world.patience)
+        starters = Endpoints(count: 1, patience: world.patience)
     }
 
     /// What the first rank to fail threw.
@@ -30,7 +30,7 @@ final class Job: Sendable {
     /// Starts all ranks, or none that goes on.
     func start() throws(MPIError) -> [RankThread] {
         var threads: [RankThread] = []
-        for rank in world.endpoints.indices {
+        for rank in 0..<world.endpoints.count {
             do throws(MPIError) {
                 threads.append(try RankThread { [self] in run(rank: rank) })
             } catch {
@@ -46,11 +46,11 @@ final class Job: Sendable {
     /// follow; the first failure.
     func awaitEnd(grace: Duration) -> Failed? {
         let size = world.endpoints.count
-        _ = starter.sleep(until: nil) {
+        _ = starters[0].pointee.sleep(until: nil) {
             returned.load(ordering: .sequentiallyConsistent) == size
                 || hasFailed.load(ordering: .sequentiallyConsistent)
         }
-        _ = starter.sleep(until: MonotonicTime(after: grace)) {
+        _ = starters[0].pointee.sleep(until: MonotonicTime(after: grace)) {
             returned.load(ordering: .sequentiallyConsistent) == size
         }
         return failure
@@ -65,11 +65,11 @@ final class Job: Sendable {
             }
             hasFailed.store(true, ordering: .sequentiallyConsistent)
             world.group.failure.fail(cause(of: error, rank))
-            starter.wake()
+            starters[0].pointee.wake()
         }
         world.leave(rank: rank)
         returned.add(1, ordering: .sequentiallyConsistent)
-        starter.wake()
+        starters[0].pointee.wake()
     }
 
     /// What the other ranks are told: a failed communicator's cause as it is, an error that

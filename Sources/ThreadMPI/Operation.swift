@@ -23,7 +23,7 @@ struct Operation: ~Copyable {
     }
 
     /// Where it is matched: of the receiving rank, for sends too.
-    unowned(unsafe) let mailbox: Mailbox
+    let mailbox: MailboxPointer
     /// Its name in the mailbox's queues.
     let id: UInt32
     var kind = Kind.receive
@@ -45,14 +45,14 @@ struct Operation: ~Copyable {
     var isWithdrawn = false
 
     /// Who waits for it: the receiver, or the sender of a message that is not buffered.
-    unowned(unsafe) var waiter: Endpoint
+    var waiter: EndpointPointer
     /// The one it waits for; nil for a receive from any rank.
-    unowned(unsafe) var peer: Endpoint?
+    var peer: EndpointPointer?
     var transfer: Unmanaged<Transfer>?
     /// Memory for buffered messages, kept from one to the next while it is small.
     var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-    init(mailbox: Mailbox, id: UInt32, waiter: Endpoint) {
+    init(mailbox: MailboxPointer, id: UInt32, waiter: EndpointPointer) {
         self.mailbox = mailbox
         self.id = id
         self.waiter = waiter
@@ -103,7 +103,7 @@ extension UnsafeMutablePointer where Pointee == Operation {
     func complete() {
         let waiter = pointee.waiter
         pointee.state.store(Operation.State.complete, ordering: .sequentiallyConsistent)
-        waiter.wake()
+        waiter.pointee.wake()
     }
 
     /// Says that there are bytes to copy. From then on others may complete the operation.
@@ -114,7 +114,7 @@ extension UnsafeMutablePointer where Pointee == Operation {
     /// Is the rank that must do its part gone? Then nothing will ever complete this.
     var isOrphaned: Bool {
         // In this order: all that a rank did is visible once it is seen to have left.
-        guard let peer = pointee.peer, peer.hasLeft.load(ordering: .sequentiallyConsistent)
+        guard let peer = pointee.peer, peer.pointee.hasLeft.load(ordering: .sequentiallyConsistent)
         else { return false }
         return state == Operation.State.waiting
     }

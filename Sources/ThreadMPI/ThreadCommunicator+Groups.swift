@@ -31,11 +31,14 @@ extension ThreadCommunicator {
         _ operation: CollectiveOperation, root: Int?
     ) throws(MPIError) -> CollectiveCall {
         try group.failure.check()
-        mailbox.lock()
-        let call = mailbox.ledger.begin(operation, root: root)
-        let other = mailbox.queues.unexpectedCall(sequence: call.sequence, otherThan: call.packed)
-        let error = other.flatMap { mailbox.ledger.mismatch(arrived: $0.call, from: $0.source) }
-        mailbox.unlock()
+        mailbox.pointee.lock()
+        let call = mailbox.pointee.ledger.begin(operation, root: root)
+        let other = mailbox.pointee.queues.unexpectedCall(
+            sequence: call.sequence, otherThan: call.packed)
+        let error = other.flatMap {
+            mailbox.pointee.ledger.mismatch(arrived: $0.call, from: $0.source)
+        }
+        mailbox.pointee.unlock()
         if let error { throw group.failure.fail(error) }
         return call
     }

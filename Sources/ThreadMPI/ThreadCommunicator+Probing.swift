@@ -7,7 +7,7 @@ extension ThreadCommunicator {
     func iprobe(from source: Source, tag: Tag) throws(MPIError) -> Status? {
         if source == .none { return .empty }
         try check(source, tag, "probe")
-        let found = withMailbox { $0.queues.probe(source: source, tag: tag) }
+        let found = withMailbox { $0.pointee.queues.probe(source: source, tag: tag) }
         if let found { return found.status }
         try group.failure.check()
         letOthersRun()
@@ -18,7 +18,7 @@ extension ThreadCommunicator {
         if source == .none { return .empty }
         try check(source, tag, "probe")
         return try awaitMessage(from: source, tag) { (mailbox) in
-            mailbox.queues.probe(source: source, tag: tag)?.status
+            mailbox.pointee.queues.probe(source: source, tag: tag)?.status
         }
     }
 
@@ -47,48 +47,49 @@ extension ThreadCommunicator {
         guard let claimed = OperationPointer(bitPattern: UInt(message.rawValue)) else {
             return .done
         }
-        mailbox.lock()
+        mailbox.pointee.lock()
         if claimed.pointee.isWithdrawn {
             // Its sender has given up, as the communicator has failed.
-            mailbox.free(claimed)
-            mailbox.unlock()
+            mailbox.pointee.free(claimed)
+            mailbox.pointee.unlock()
             try group.failure.throwCause()
         }
         claimed.pointee.isTaken = true
         let receive = take(receiveInto: buffer, from: .rank(claimed.pointee.source))
-        mailbox.unlock()
+        mailbox.pointee.unlock()
         accept(claimed, into: receive)
         return receive.handle
     }
 
     private func claim(
-        _ mailbox: Mailbox, _ source: Source, _ tag: Tag
+        _ mailbox: MailboxPointer, _ source: Source, _ tag: Tag
     ) -> (message: MessageHandle, status: Status)? {
-        guard let found = mailbox.queues.claim(source: source, tag: tag) else { return nil }
-        let address = UInt(bitPattern: mailbox[found.message])
+        guard let found = mailbox.pointee.queues.claim(source: source, tag: tag) else { return nil }
+        let address = UInt(bitPattern: mailbox.pointee[found.message])
         return (MessageHandle(rawValue: UInt64(address)), found.status)
     }
 
     /// Blocks until `look` finds something among the messages that wait.
     private func awaitMessage<Found>(
-        from source: Source, _ tag: Tag, _ look: (Mailbox) -> Found?
+        from source: Source, _ tag: Tag, _ look: (MailboxPointer) -> Found?
     ) throws(MPIError) -> Found {
         while true {
-            let notices = endpoint.notices.load(ordering: .sequentiallyConsistent)
-            let arrivals = mailbox.arrivals.load(ordering: .sequentiallyConsistent)
+            let notices = endpoint.pointee.notices.load(ordering: .sequentiallyConsistent)
+            let arrivals = mailbox.pointee.arrivals.load(ordering: .sequentiallyConsistent)
             let hasLeft =
                 source != .any
-                && group.endpoints[source.rawValue].hasLeft.load(ordering: .sequentiallyConsistent)
+                && group.endpoints[source.rawValue].pointee.hasLeft.load(
+                    ordering: .sequentiallyConsistent)
             if let found = withMailbox(look) { return found }
             try group.failure.check()
             if hasLeft {
                 throw group.failure.fail(
                     lostPeer("probe", source.rawValue, "without sending what this rank probes for"))
             }
-            let isReady = endpoint.block {
-                mailbox.arrivals.load(ordering: .sequentiallyConsistent) != arrivals
+            let isReady = endpoint.pointee.block {
+                mailbox.pointee.arrivals.load(ordering: .sequentiallyConsistent) != arrivals
                     || group.failure.hasFailed
-                    || endpoint.notices.load(ordering: .sequentiallyConsistent) != notices
+                    || endpoint.pointee.notices.load(ordering: .sequentiallyConsistent) != notices
             }
             if !isReady {
                 let sender = source == .any ? "any rank" : "rank \(source)"
@@ -98,9 +99,9 @@ extension ThreadCommunicator {
         }
     }
 
-    private func withMailbox<Result>(_ body: (Mailbox) -> Result) -> Result {
-        mailbox.lock()
-        defer { mailbox.unlock() }
+    private func withMailbox<Result>(_ body: (MailboxPointer) -> Result) -> Result {
+        mailbox.pointee.lock()
+        defer { mailbox.pointee.unlock() }
         return body(mailbox)
     }
 }

@@ -20,7 +20,7 @@ extension ThreadCommunicator {
         guard let operation = OperationPointer(request) else { return .empty }
         if operation.state == Operation.State.underWay { operation.help(chunkCount: 1) }
         if operation.state == Operation.State.complete { return try finish(operation) }
-        if group.failure.hasFailed, operation.pointee.mailbox.withdraw(operation) {
+        if group.failure.hasFailed, Mailbox.withdraw(operation) {
             try group.failure.throwCause()
         }
         letOthersRun()
@@ -55,7 +55,7 @@ extension ThreadCommunicator {
     ) throws(MPIError) -> Status {
         index = -1
         while true {
-            let seen = endpoint.notices.load(ordering: .sequentiallyConsistent)
+            let seen = endpoint.pointee.notices.load(ordering: .sequentiallyConsistent)
             var orphans = 0
             for candidate in requests.indices {
                 guard let operation = OperationPointer(requests[candidate]) else {
@@ -73,11 +73,11 @@ extension ThreadCommunicator {
             if orphans == requests.count, let orphan = OperationPointer(requests[0]) {
                 throw group.failure.fail(lostPeer(orphan))
             }
-            let isReady = endpoint.block {
+            let isReady = endpoint.pointee.block {
                 requests.contains { (request) in
                     OperationPointer(request)?.state != Operation.State.waiting
                 } || group.failure.hasFailed
-                    || endpoint.notices.load(ordering: .sequentiallyConsistent) != seen
+                    || endpoint.pointee.notices.load(ordering: .sequentiallyConsistent) != seen
             }
             if !isReady { throw group.failure.fail(missedDeadline(requests, 0)) }
         }
@@ -87,7 +87,7 @@ extension ThreadCommunicator {
         guard let operation = OperationPointer(request), operation.pointee.kind == .receive else {
             return false
         }
-        return mailbox.withdraw(operation)
+        return Mailbox.withdraw(operation)
     }
 
     /// Blocks until request `index` is complete, and copies for it and those after it meanwhile.
@@ -98,7 +98,7 @@ extension ThreadCommunicator {
     ) throws(MPIError) {
         guard let operation = OperationPointer(requests[index]) else { return }
         while operation.state != Operation.State.complete {
-            let notices = endpoint.notices.load(ordering: .sequentiallyConsistent)
+            let notices = endpoint.pointee.notices.load(ordering: .sequentiallyConsistent)
             if seen != notices {
                 seen = notices
                 for request in requests[index...] { OperationPointer(request)?.help() }
@@ -111,16 +111,16 @@ extension ThreadCommunicator {
             }
             if operation.isOrphaned { group.failure.fail(lostPeer(operation)) }
             if group.failure.hasFailed {
-                if operation.pointee.mailbox.withdraw(operation) {
+                if Mailbox.withdraw(operation) {
                     try group.failure.throwCause()
                 }
                 // Its partner is about to complete it.
                 sched_yield()
                 continue
             }
-            let isReady = endpoint.block {
+            let isReady = endpoint.pointee.block {
                 operation.state != Operation.State.waiting || group.failure.hasFailed
-                    || endpoint.notices.load(ordering: .sequentiallyConsistent) != notices
+                    || endpoint.pointee.notices.load(ordering: .sequentiallyConsistent) != notices
             }
             if !isReady { group.failure.fail(missedDeadline(requests, index)) }
         }
@@ -138,9 +138,9 @@ extension ThreadCommunicator {
             isTruncated = operation.pointee.isTruncated
         }
         let mailbox = operation.pointee.mailbox
-        mailbox.lock()
-        mailbox.free(operation)
-        mailbox.unlock()
+        mailbox.pointee.lock()
+        mailbox.pointee.free(operation)
+        mailbox.pointee.unlock()
         if isTruncated {
             throw .truncated(
                 "recv", from: status.source ?? 0, tag: Int(status.tag.rawValue),
@@ -152,11 +152,11 @@ extension ThreadCommunicator {
     /// A rank that polls must not keep the core from those it waits for.
     @inline(__always)
     func letOthersRun() {
-        if endpoint.patience.isOversubscribed { sched_yield() }
+        if endpoint.pointee.patience.isOversubscribed { sched_yield() }
     }
 
     private func lostPeer(_ operation: OperationPointer) -> MPIError {
-        let peer = group.endpoints.firstIndex { $0 === operation.pointee.peer }
+        let peer = group.endpoints.firstIndex { $0 == operation.pointee.peer }
         return lostPeer(
             operation.pointee.kind == .receive ? "recv" : "send", peer ?? 0,
             operation.pointee.kind == .receive
@@ -179,14 +179,14 @@ extension ThreadCommunicator {
                 operation.pointee.kind == .message,
                 operation.state == Operation.State.waiting
             else { continue }
-            let peer = group.endpoints.firstIndex { $0 === operation.pointee.peer } ?? 0
+            let peer = group.endpoints.firstIndex { $0 == operation.pointee.peer } ?? 0
             waiting.append(
                 "a receive of \(operation.pointee.byteCount) bytes with tag "
                     + "\(operation.pointee.tag) on rank \(peer)")
         }
-        mailbox.lock()
-        let receives = mailbox.queues.unmatchedReceives
-        mailbox.unlock()
+        mailbox.pointee.lock()
+        let receives = mailbox.pointee.queues.unmatchedReceives
+        mailbox.pointee.unlock()
         if !receives.isEmpty { waiting.insert(receives, at: 0) }
         return missedDeadline("wait", waiting.joined(separator: ", "))
     }

@@ -8,21 +8,21 @@ import Synchronization
 /// A message is copied once, from the sender's memory to the receiver's, if its receive is posted
 /// or if it is longer than 64 KiB; a shorter unexpected one is copied twice, so that its sender
 /// can go on.
-final class ThreadCommunicator: Communicator {
+final class ThreadCommunicator: Communicator, @unchecked Sendable {
     let world: World
     let group: Group
     let rank: Int
     let size: Int
-    let mailbox: Mailbox
-    let endpoint: Endpoint
+    let mailbox: MailboxPointer
+    let endpoint: EndpointPointer
     var timeout: Duration? { world.patience.timeout }
 
     init(world: World, group: Group, rank: Int) {
         self.world = world
         self.group = group
         self.rank = rank
-        size = group.endpoints.count
-        mailbox = group.mailboxes[rank]
+        size = group.size
+        mailbox = group.mailboxes + rank
         endpoint = group.endpoints[rank]
     }
 
@@ -34,31 +34,31 @@ final class ThreadCommunicator: Communicator {
         try group.failure.check()
         count(bytes.count, to: destination.rawValue, tag, context)
         let call = context.packedCall
-        let mailbox = group.mailboxes[destination.rawValue]
-        mailbox.lock()
-        if call != 0, let error = mailbox.ledger.mismatch(arrived: call, from: rank) {
-            mailbox.unlock()
+        let mailbox = group.mailboxes + destination.rawValue
+        mailbox.pointee.lock()
+        if call != 0, let error = mailbox.pointee.ledger.mismatch(arrived: call, from: rank) {
+            mailbox.pointee.unlock()
             throw group.failure.fail(error)
         }
-        let message = mailbox.next()
+        let message = mailbox.pointee.next(mailbox)
         let envelope = Envelope(
             contextID: group.contextID, source: rank, tag: tag, call: call, byteCount: bytes.count)
-        guard let id = mailbox.queues.arrive(envelope, message: message.pointee.id) else {
+        guard let id = mailbox.pointee.queues.arrive(envelope, message: message.pointee.id) else {
             return queue(message, bytes, tag, in: mailbox)
         }
-        let receive = mailbox[id]
+        let receive = mailbox.pointee[id]
         receive.pointee.source = rank
         receive.pointee.tag = tag
         let length = receive.fit(bytes.count)
         if length > Transfer.chunkByteCount {
-            mailbox.take()
-            fill(message, bytes, tag, waitingFor: mailbox.owner)
+            mailbox.pointee.take()
+            fill(message, bytes, tag, waitingFor: mailbox.pointee.owner)
             message.pointee.isTaken = true
-            mailbox.unlock()
+            mailbox.pointee.unlock()
             Self.share(message, into: receive, byteCount: length, partner: receive)
             return message.handle
         }
-        mailbox.unlock()
+        mailbox.pointee.unlock()
         receive.copy(from: bytes.baseAddress, byteCount: length)
         receive.complete()
         return .done
@@ -67,26 +67,26 @@ final class ThreadCommunicator: Communicator {
     /// Leaves a message for a receive to come. Called with the mailbox locked, unlocks it.
     private func queue(
         _ message: OperationPointer, _ bytes: UnsafeRawBufferPointer, _ tag: Tag,
-        in mailbox: Mailbox
+        in mailbox: MailboxPointer
     ) -> RequestHandle {
-        mailbox.take()
-        fill(message, bytes, tag, waitingFor: mailbox.owner)
+        mailbox.pointee.take()
+        fill(message, bytes, tag, waitingFor: mailbox.pointee.owner)
         let isShort =
             bytes.count <= Mailbox.bufferedByteCountMax
-            && mailbox.bufferedTotal + bytes.count <= Mailbox.bufferedTotalMax
+            && mailbox.pointee.bufferedTotal + bytes.count <= Mailbox.bufferedTotalMax
         if isShort {
             message.pointee.buffer(bytes)
-            mailbox.bufferedTotal += bytes.count
+            mailbox.pointee.bufferedTotal += bytes.count
         }
-        mailbox.arrivals.add(1, ordering: .sequentiallyConsistent)
-        mailbox.unlock()
-        mailbox.owner.wake()
+        mailbox.pointee.arrivals.add(1, ordering: .sequentiallyConsistent)
+        mailbox.pointee.unlock()
+        mailbox.pointee.owner.pointee.wake()
         return isShort ? .done : message.handle
     }
 
     private func fill(
         _ message: OperationPointer, _ bytes: UnsafeRawBufferPointer, _ tag: Tag,
-        waitingFor peer: Endpoint
+        waitingFor peer: EndpointPointer
     ) {
         message.pointee.kind = .message
         message.pointee.bytes = UnsafeMutableRawBufferPointer(mutating: bytes)
@@ -103,17 +103,17 @@ final class ThreadCommunicator: Communicator {
         if source == .none { return .done }
         try check(source, tag, "recv")
         try group.failure.check()
-        mailbox.lock()
+        mailbox.pointee.lock()
         let receive = take(receiveInto: buffer, from: source)
-        let id = mailbox.queues.post(
+        let id = mailbox.pointee.queues.post(
             receive: receive.pointee.id, source: source, tag: tag, call: context.packedCall)
         guard let id else {
-            mailbox.unlock()
+            mailbox.pointee.unlock()
             return receive.handle
         }
-        let message = mailbox[id]
+        let message = mailbox.pointee[id]
         message.pointee.isTaken = true
-        mailbox.unlock()
+        mailbox.pointee.unlock()
         accept(message, into: receive)
         return receive.handle
     }
@@ -122,8 +122,8 @@ final class ThreadCommunicator: Communicator {
     func take(
         receiveInto buffer: UnsafeMutableRawBufferPointer, from source: Source
     ) -> OperationPointer {
-        let receive = mailbox.next()
-        mailbox.take()
+        let receive = mailbox.pointee.next(mailbox)
+        mailbox.pointee.take()
         receive.pointee.kind = .receive
         receive.pointee.bytes = buffer
         receive.pointee.waiter = endpoint
@@ -142,9 +142,9 @@ final class ThreadCommunicator: Communicator {
         }
         receive.copy(from: message.pointee.bytes.baseAddress, byteCount: length)
         if message.pointee.isBuffered {
-            mailbox.lock()
-            mailbox.free(message)
-            mailbox.unlock()
+            mailbox.pointee.lock()
+            mailbox.pointee.free(message)
+            mailbox.pointee.unlock()
         } else {
             message.complete()
         }
@@ -169,16 +169,17 @@ final class ThreadCommunicator: Communicator {
         let waiter = partner.pointee.waiter
         (partner == message ? receive : message).begin()
         partner.begin()
-        waiter.notify()
+        waiter.pointee.notify()
     }
 
     private func count(_ byteCount: Int, to destination: Int, _ tag: Tag, _ context: Context) {
-        endpoint.sentMessages.add(1, ordering: .relaxed)
-        endpoint.sentBytes.add(byteCount, ordering: .relaxed)
+        endpoint.pointee.sentMessages.add(1, ordering: .relaxed)
+        endpoint.pointee.sentBytes.add(byteCount, ordering: .relaxed)
         guard let onSend = world.onSend else { return }
         onSend(
             ThreadMPI.SentMessage(
-                source: endpoint.worldRank, destination: group.endpoints[destination].worldRank,
+                source: endpoint.pointee.worldRank,
+                destination: group.endpoints[destination].pointee.worldRank,
                 tag: tag, context: context, byteCount: byteCount))
     }
 

@@ -71,8 +71,8 @@ public enum ThreadMPI {
         for thread in try job.start() { thread.join() }
         if let failure = job.failure { throw failure.error }
         return Traffic(
-            messages: world.endpoints.map { $0.sentMessages.load(ordering: .relaxed) },
-            bytes: world.endpoints.map { $0.sentBytes.load(ordering: .relaxed) })
+            messages: world.endpoints.all.map { $0.pointee.sentMessages.load(ordering: .relaxed) },
+            bytes: world.endpoints.all.map { $0.pointee.sentBytes.load(ordering: .relaxed) })
     }
 }
 

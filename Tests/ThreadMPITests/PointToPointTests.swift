@@ -20,7 +20,8 @@ import ThreadMPI
                 try world.send(1, to: 0, tag: 1)
                 let status = try pending.wait()
                 try check(status.byteCount == byteCount, "\(status)")
-                try check(Array(buffer[..<byteCount]) == pattern(byteCount, 3), "other bytes")
+                try check(
+                    areEqual(Array(buffer[..<byteCount]), pattern(byteCount, 3)), "other bytes")
                 try check(buffer[byteCount...].allSatisfy { $0 == 0xAA }, "wrote past the end")
             }
         }
@@ -39,7 +40,8 @@ import ThreadMPI
                 var buffer = Array(repeating: UInt8(0xAA), count: byteCount + 16)
                 let status = try world.recv(into: buffer.mutableSpan, from: 0)
                 try check(status.byteCount == byteCount, "\(status)")
-                try check(Array(buffer[..<byteCount]) == pattern(byteCount, 5), "other bytes")
+                try check(
+                    areEqual(Array(buffer[..<byteCount]), pattern(byteCount, 5)), "other bytes")
                 try check(buffer[byteCount...].allSatisfy { $0 == 0xAA }, "wrote past the end")
             }
         }
@@ -49,11 +51,11 @@ import ThreadMPI
     func selfSends() throws {
         try ThreadMPI.run(size: 1, timeout: patience) { world in
             try world.send(pattern(65536, 1).span, to: 0)
-            try check(try world.recv(UInt8.self, from: 0) == pattern(65536, 1), "short")
+            try check(areEqual(try world.recv(UInt8.self, from: 0), pattern(65536, 1)), "short")
             let long = pattern(2_000_000, 2)
             var received = Array(repeating: UInt8(0), count: long.count)
             try world.sendrecv(long.span, to: 0, into: received.mutableSpan, from: 0)
-            try check(received == long, "long")
+            try check(areEqual(received, long), "long")
         }
     }
 
@@ -149,7 +151,8 @@ import ThreadMPI
                 try check(message.status.byteCount == 900_000, "\(message.status)")
                 try check(try world.recv(Int.self, from: 0, tag: 4) == [77], "the second")
                 try check(try world.iprobe(from: 0, tag: 4) == nil, "probed again")
-                try check(try message.recv(UInt8.self) == pattern(900_000, 1), "other bytes")
+                try check(
+                    areEqual(try message.recv(UInt8.self), pattern(900_000, 1)), "other bytes")
             }
         }
     }

@@ -1,6 +1,7 @@
 // Checks made inside rank bodies. They throw, because Swift Testing knows the current test only
 // on its own thread; `ThreadMPI.run` rethrows them there.
 
+import Glibc
 import MessagePassing
 import Testing
 import ThreadMPI
@@ -42,9 +43,29 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 }
 
+/// One table, copied from: computing every byte would dominate a debug build.
+private let patternTable: [UInt8] = {
+    var random = SeededGenerator(seed: 7)
+    let words = (0..<(4 << 20) / 8).map { _ in random.next() }
+    return words.withUnsafeBytes { [UInt8]($0) }
+}()
+
 /// The bytes a message must have, known to both sides.
 func pattern(_ byteCount: Int, _ salt: Int) -> [UInt8] {
-    (0..<byteCount).map { UInt8(truncatingIfNeeded: ($0 &+ salt) &* 31) }
+    let start = salt % 1000
+    return Array(patternTable[start..<start + byteCount])
+}
+
+/// Equality of bytes, fast in a debug build too.
+func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    left.withUnsafeBytes { left in
+        right.withUnsafeBytes { right in
+            guard left.count == right.count, !left.isEmpty,
+                let first = left.baseAddress, let second = right.baseAddress
+            else { return left.count == right.count }
+            return memcmp(first, second, left.count) == 0
+        }
+    }
 }
 
 /// Long enough for a loaded machine, short enough that a deadlock fails the test soon.
