@@ -36,6 +36,39 @@ private let types: [DataType] = [.int64, .string, .float64, .bool, .date, .datet
     }
 
     @Test(arguments: rankCounts)
+    func `plain integer keys, dense, sparse or all equal, join where they are partitioned`(
+        ranks: Int
+    ) throws {
+        for (seed, scale) in [(1, Int64(1)), (2, 1 << 40), (3, 0)] {
+            for (rightCount, spread) in [(300, 250), (900, 2000), (0, 1)] {
+                var random = SeededRandom(seed: UInt64(seed))
+                func plain(_ count: Int) -> [Int64?] {
+                    (0..<count).map { _ in
+                        Int64.random(in: 0..<Int64(spread), using: &random) * scale
+                    }
+                }
+                let leftCount = scale == 0 ? 40 : 600
+                let left: Table = ["k": Column(plain(leftCount)), "a": Column(plain(leftCount))]
+                let right: Table = [
+                    "b": Column(plain(rightCount).map { $0.map(Double.init) }),
+                    "k": Column(plain(rightCount)), "a": Column(plain(rightCount)),
+                ]
+                for kind in [JoinKind.inner, .left] {
+                    let outcome = try Frames.run([left, right], ranks: ranks, seed: 7) {
+                        try $0[0].join($0[1], on: "k", how: kind)
+                    }
+                    #expect(
+                        tally(outcome.rows) == tally(Naive.join(left, right, [(0, 1)], kind)),
+                        "\(kind), \(ranks) ranks, scale \(scale), \(rightCount) right rows")
+                    if ranks > 1 && rightCount == 300 && scale != 0 {
+                        #expect(outcome.exchanges.allSatisfy { $0 == 4 }, "the radix join")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: rankCounts)
     func `a join on two keys of other names keeps the left names`(ranks: Int) throws {
         let left = table(7, [.int64, .string, .bool], count: 100, distinct: 6)
         let right = try table(8, [.string, .int64, .float64], count: 80, distinct: 6)

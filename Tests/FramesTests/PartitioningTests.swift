@@ -52,7 +52,7 @@ import ThreadMPI
             return try frames[0].repartition(by: "c0").join(
                 right, leftOn: "c0", rightOn: "key", how: .left)
         }
-        #expect(bothMoved.exchanges.allSatisfy { $0 == 4 })
+        #expect(bothMoved.exchanges.allSatisfy { $0 == 5 })
         #expect(oneMoved.exchanges.allSatisfy { $0 == 2 })
         #expect(noneMoved.exchanges.allSatisfy { $0 == 0 })
         #expect(tally(bothMoved.rows) == tally(oneMoved.rows))
@@ -63,7 +63,7 @@ import ThreadMPI
         let outcome = try Frames.run([table(1), table(2, count: 5)], ranks: 3, seed: 1) {
             try $0[0].repartition(by: "c2").join($0[1], on: "c0")
         }
-        #expect(outcome.exchanges.allSatisfy { $0 == 2 })
+        #expect(outcome.exchanges.allSatisfy { $0 == 3 })
         #expect(outcome.frames[0].partitioning == .hash(["c2"]))
     }
 

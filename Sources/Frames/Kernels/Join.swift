@@ -36,11 +36,7 @@ extension Kernels {
             + rightSide.words.map { JoinWord(side: buildsRight ? .build : .probe, word: $0) }
         let matches = match(
             probe: probe, build: build, outputs: outputs, keepsUnmatched: kind == .left)
-        let validity = matches.matched.map { flags in
-            let flags = flags.elements(as: UInt8.self)
-            return Bitmap(count: matches.count) { flags[$0] != 0 }
-        }
-        withExtendedLifetime(matches) {}
+        let validity = matches.validity
         let leftWords = Array(matches.columns.prefix(leftSide.words.count))
         let rightWords = Array(matches.columns.dropFirst(leftSide.words.count))
         return leftSide.columns(from: leftWords, count: matches.count, validity: nil)
@@ -52,8 +48,8 @@ extension Kernels {
     ) -> JoinMatcher {
         func run(_ partitioner: some KeyPartitioner) -> JoinMatcher {
             var matcher = JoinMatcher(
-                probe: RadixRows(probe.chunks, width: probe.width, by: partitioner),
-                build: RadixRows(build.chunks, width: build.width, by: partitioner),
+                probe: [RadixRows(probe.chunks, width: probe.width, by: partitioner)],
+                build: [RadixRows(build.chunks, width: build.width, by: partitioner)],
                 outputs: outputs, keepsUnmatched: keepsUnmatched,
                 buildHasRowNumbers: build.hasRowNumbers)
             matcher.run(partitioner)

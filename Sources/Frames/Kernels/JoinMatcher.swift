@@ -11,8 +11,11 @@ struct JoinWord {
 
 /// Joins partition after partition into growing columns of words.
 struct JoinMatcher {
-    private let probe: RadixRows
-    private let build: RadixRows
+    /// Each side in pieces with the same partitions: after a shuffle, one from each rank.
+    private let probe: [RadixRows]
+    private let build: [RadixRows]
+    private let probeWidth: Int
+    private let buildWidth: Int
     private let outputs: [JoinWord]
     /// Probe rows without a match are kept, with words of zero (row number −1) of the build side.
     private let keepsUnmatched: Bool
@@ -35,16 +38,19 @@ struct JoinMatcher {
     private static let pairLimit = 2048
 
     init(
-        probe: RadixRows, build: RadixRows, outputs: [JoinWord], keepsUnmatched: Bool,
+        probe: [RadixRows], build: [RadixRows], outputs: [JoinWord], keepsUnmatched: Bool,
         buildHasRowNumbers: Bool
     ) {
+        precondition(!probe.isEmpty && !build.isEmpty, "a join of no rows has pieces too")
         self.probe = probe
         self.build = build
+        probeWidth = probe[0].width
+        buildWidth = build[0].width
         self.outputs = outputs
         self.keepsUnmatched = keepsUnmatched
         self.buildHasRowNumbers = buildHasRowNumbers
         // A quarter more than the probe side: pages never written cost nothing.
-        let rowCount = probe.starts.last ?? 0
+        let rowCount = probe.reduce(0) { $0 + $1.rowCount }
         let capacity = rowCount + rowCount / 4 + 64
         self.capacity = capacity
         columns = outputs.map { _ in Buffer(byteCount: capacity * 8) }
@@ -53,59 +59,83 @@ struct JoinMatcher {
         slotStarts = Buffer(byteCount: 0)
     }
 
+    /// Of the build side's output columns: nil if no row lacks a match.
+    var validity: Bitmap? {
+        guard let matched else { return nil }
+        let flags = matched.elements(as: UInt8.self)
+        defer { withExtendedLifetime(matched) {} }
+        return Bitmap(count: count) { flags[$0] != 0 }
+    }
+
     /// Does it all.
     mutating func run<Partitioner: KeyPartitioner>(_ partitioner: Partitioner) {
         for partition in 0..<partitioner.partitionCount {
-            let rows = probe.rows(of: partition)
-            if rows.isEmpty { continue }
-            let buildRows = build.rows(of: partition)
-            if buildRows.isEmpty && !keepsUnmatched { continue }
-            let slotCount = partitioner.slotCount(rowCount: buildRows.count)
-            sort(buildRows, slotCount: slotCount, partitioner)
-            match(rows, buildCount: buildRows.count, slotCount: slotCount, partitioner)
-            probed += rows.count
+            let rowCount = probe.reduce(0) { $0 + $1.rows(of: partition).count }
+            if rowCount == 0 { continue }
+            let buildCount = build.reduce(0) { $0 + $1.rows(of: partition).count }
+            if buildCount == 0 && !keepsUnmatched { continue }
+            let slotCount = partitioner.slotCount(rowCount: buildCount)
+            sort(partition, rowCount: buildCount, slotCount: slotCount, partitioner)
+            for piece in probe {
+                match(
+                    piece, piece.rows(of: partition), buildCount: buildCount,
+                    slotCount: slotCount, partitioner)
+            }
+            probed += rowCount
         }
-        if keepsUnmatched { emitDiscarded(probe.rows(of: partitioner.partitionCount)) }
+        if keepsUnmatched {
+            for piece in probe {
+                emitDiscarded(piece, piece.rows(of: partitioner.partitionCount))
+            }
+        }
     }
 
     private mutating func sort<Partitioner: KeyPartitioner>(
-        _ rows: Range<Int>, slotCount: Int, _ partitioner: Partitioner
+        _ partition: Int, rowCount: Int, slotCount: Int, _ partitioner: Partitioner
     ) {
-        let width = build.width
+        let width = buildWidth
         // Four rows more: the null row, and the rows that matching reads beyond the end.
-        Self.require(&sorted, (rows.count + 4) * width * 8)
+        Self.require(&sorted, (rowCount + 4) * width * 8)
         Self.require(&slotStarts, (slotCount + 2) * 4)
-        let source = build.words.elements(as: Int64.self) + rows.lowerBound * width
         let target = sorted.elements(as: Int64.self)
         let starts = slotStarts.elements(as: UInt32.self)
         memset(starts, 0, (slotCount + 2) * 4)
         // Counts go to slot + 1; after the prefix sum that is where the slot begins, after the move
         // where it ends, that is where the next one begins.
-        for row in 0..<rows.count {
-            starts[partitioner.slot(of: source[row &* width], slotCount: slotCount) &+ 2] &+= 1
+        for piece in build {
+            let rows = piece.rows(of: partition)
+            let source = piece.words.elements(as: Int64.self) + rows.lowerBound * width
+            for row in 0..<rows.count {
+                starts[partitioner.slot(of: source[row &* width], slotCount: slotCount) &+ 2] &+= 1
+            }
         }
         var total: UInt32 = 0
         for slot in 1...slotCount {
             total &+= starts[slot]
             starts[slot] = total
         }
-        for row in 0..<rows.count {
-            let slot = partitioner.slot(of: source[row &* width], slotCount: slotCount)
-            let position = Int(starts[slot &+ 1])
-            starts[slot &+ 1] &+= 1
-            Self.copyRow(source + row &* width, to: target + position &* width, width)
+        for piece in build {
+            let rows = piece.rows(of: partition)
+            let source = piece.words.elements(as: Int64.self) + rows.lowerBound * width
+            for row in 0..<rows.count {
+                let slot = partitioner.slot(of: source[row &* width], slotCount: slotCount)
+                let position = Int(starts[slot &+ 1])
+                starts[slot &+ 1] &+= 1
+                Self.copyRow(source + row &* width, to: target + position &* width, width)
+            }
         }
-        let null = target + rows.count * width
+        let null = target + rowCount * width
         for word in 0..<4 * width { null[word] = 0 }
         if buildHasRowNumbers { null[width - 1] = -1 }
     }
 
     private mutating func match<Partitioner: KeyPartitioner>(
-        _ rows: Range<Int>, buildCount: Int, slotCount: Int, _ partitioner: Partitioner
+        _ piece: RadixRows, _ rows: Range<Int>, buildCount: Int, slotCount: Int,
+        _ partitioner: Partitioner
     ) {
-        let width = build.width
-        let probeWidth = probe.width
-        let keys = probe.words.elements(as: Int64.self) + rows.lowerBound * probeWidth
+        let width = buildWidth
+        let probeWidth = probeWidth
+        let keys = piece.words.elements(as: Int64.self) + rows.lowerBound * probeWidth
         let buildRows = sorted.elements(as: Int64.self)
         let starts = slotStarts.elements(as: UInt32.self)
         let pairs = pairs.elements(as: UInt64.self)
@@ -175,12 +205,12 @@ struct JoinMatcher {
     }
 
     /// Rows that cannot match, their keys being null or out of range.
-    private mutating func emitDiscarded(_ rows: Range<Int>) {
-        Self.require(&sorted, 4 * build.width * 8)
+    private mutating func emitDiscarded(_ piece: RadixRows, _ rows: Range<Int>) {
+        Self.require(&sorted, 4 * buildWidth * 8)
         let null = sorted.elements(as: Int64.self)
-        for word in 0..<build.width { null[word] = 0 }
-        if buildHasRowNumbers { null[build.width - 1] = -1 }
-        let keys = probe.words.elements(as: Int64.self) + rows.lowerBound * probe.width
+        for word in 0..<buildWidth { null[word] = 0 }
+        if buildHasRowNumbers { null[buildWidth - 1] = -1 }
+        let keys = piece.words.elements(as: Int64.self) + rows.lowerBound * probeWidth
         let pairs = pairs.elements(as: UInt64.self)
         var row = 0
         while row < rows.count {
@@ -202,14 +232,14 @@ struct JoinMatcher {
             switch output.side {
             case .probe:
                 let source = keys + output.word
-                let width = probe.width
+                let width = probeWidth
                 for index in 0..<pairCount {
                     let row = Int(truncatingIfNeeded: pairs[index] & 0xFFFF_FFFF)
                     target[index] = source[row &* width]
                 }
             case .build:
                 let source = sorted.elements(as: Int64.self) + output.word
-                let width = build.width
+                let width = buildWidth
                 for index in 0..<pairCount {
                     target[index] = source[Int(truncatingIfNeeded: pairs[index] >> 32) &* width]
                 }
@@ -227,7 +257,7 @@ struct JoinMatcher {
 
     /// Foresees the whole output from the share of rows done.
     private mutating func grow(toHold needed: Int) {
-        let total = probe.starts.last ?? 0
+        let total = probe.reduce(0) { $0 + $1.rowCount }
         let foreseen = Double(needed) * 1.1 * Double(total) / Double(max(probed, total / 16, 1))
         capacity = max(needed + Self.pairLimit, min(Int(foreseen), needed * 4), capacity * 3 / 2)
         for index in columns.indices {

@@ -23,15 +23,19 @@ struct DensePartitioner: KeyPartitioner {
     static var slotsAreKeys: Bool { true }
 
     /// Nil if the keys are too sparse for an array to pay.
-    /// - Parameter range: greatest less least key.
-    init?(minimum: Int64, range: UInt64, rowCount: Int) {
+    /// - Parameters:
+    ///   - range: greatest less least key.
+    ///   - limit: of partitions.
+    init?(
+        minimum: Int64, range: UInt64, rowCount: Int, limit: Int = RadixRows.partitionLimit
+    ) {
         guard range < UInt64(max(4 * rowCount, 1 << 13)) else { return nil }
         let keysPerRow = Double(range) / Double(max(rowCount, 1))
         var shift: UInt64 = 13
         while shift < 15 && Double(1 << shift) < Double(RadixRows.targetRowCount) * keysPerRow {
             shift += 1
         }
-        while range >> shift >= RadixRows.partitionLimit { shift += 1 }
+        while range >> shift >= limit { shift += 1 }
         self.minimum = minimum
         self.shift = shift
         partitionCount = Int(range >> shift) + 1
@@ -57,9 +61,9 @@ struct HashPartitioner: KeyPartitioner {
 
     static var slotsAreKeys: Bool { false }
 
-    init(rowCount: Int) {
+    init(rowCount: Int, limit: Int = RadixRows.partitionLimit) {
         var count = 1
-        while count < RadixRows.partitionLimit && count * RadixRows.targetRowCount < rowCount {
+        while count < limit && count * RadixRows.targetRowCount < rowCount {
             count *= 2
         }
         partitionCount = count
@@ -107,7 +111,16 @@ struct RadixRows {
     /// the last the end.
     let starts: [Int]
 
+    var rowCount: Int { starts.last ?? 0 }
+
     func rows(of partition: Int) -> Range<Int> { starts[partition]..<starts[partition + 1] }
+
+    /// Rows that are in order already.
+    init(words: Buffer, width: Int, starts: [Int]) {
+        self.words = words
+        self.width = width
+        self.starts = starts
+    }
 
     /// Moves all rows of `chunks`: one pass to count, one to move.
     init(_ chunks: [KeyedChunk], width: Int, by partitioner: some KeyPartitioner) {

@@ -51,7 +51,7 @@ struct Destinations {
 
     /// The top bits of the hash, scaled to the number of ranks.
     @inline(__always)
-    private static func rank(ofHash hash: UInt64, _ rankCount: UInt64) -> Int {
+    static func rank(ofHash hash: UInt64, _ rankCount: UInt64) -> Int {
         Int(truncatingIfNeeded: hash.multipliedFullWidth(by: rankCount).high)
     }
 

@@ -43,51 +43,54 @@ extension StepRun {
     }
 
     /// Neither side is where it should be: one is sent to everyone, or both are shuffled. Which,
-    /// all ranks decide alike from the sizes that the headers of the right side's shuffle carry.
+    /// all ranks decide alike from what the first exchange tells them.
     private func moveAndJoin(
         _ left: Rows, _ right: Rows, _ join: JoinSpecification
     ) throws(FrameError) -> Rows {
-        let rankCount = size
-        let keys = right.table.schema.indices(of: join.rightKeys)
-        let pack = { (part: Table) in
-            ScatterPacking(
-                part,
-                to: Destinations(
-                    hashing: keys.map { part.columns[$0] }, rowCount: part.rowCount,
-                    rankCount: rankCount))
-        }
-        let rounds = Rounds(of: right.table)
-        let firstRows = right.table.slice(rounds.rows(of: 0))
-        let packing = pack(firstRows)
-        var headers = self.headers(for: packing, roundsLeft: rounds.left(after: 0))
-        let whole = RangePacking(firstRows, ranges: [0..<firstRows.rowCount])
-        let note = (
-            left.table.byteCount, right.table.byteCount, whole.layouts[0].blockCount
-        )
-        for rank in headers.indices { headers[rank].note = note }
-        let received = try open(headers)
+        let carried = carriedSides(left.table, right.table, join)
+        var header = header()
+        header.facts = JoinFacts.own(left.table, right.table, join.kind, carried: carried)
+        let facts = JoinFacts(try open(header))
 
-        let leftBytes = received.reduce(0) { $0 + $1.note.0 }
-        let rightBytes = received.reduce(0) { $0 + $1.note.1 }
-        if rightBytes <= leftBytes / size {
-            var opened = received
-            for rank in opened.indices { opened[rank].blockCount = received[rank].note.2 }
-            let pieces = try gatherEverywhere(right.table, opened: opened)
-            let table = try joinPieces([left.table], pieces, join)
-            return Rows(table: table, partitioning: left.partitioning.withoutOrder)
-        }
-        if join.kind == .inner && leftBytes <= rightBytes / size {
-            let pieces = try gatherEverywhere(left.table)
-            let table = try joinPieces(pieces, [right.table], join)
+        if facts.rightBytes <= facts.leftBytes / size {
+            let pieces = try gatherEverywhere(right.table)
             return Rows(
-                table: table,
+                table: try joinPieces([left.table], pieces, join),
+                partitioning: left.partitioning.withoutOrder)
+        }
+        if join.kind == .inner && facts.leftBytes <= facts.rightBytes / size {
+            let pieces = try gatherEverywhere(left.table)
+            return Rows(
+                table: try joinPieces(pieces, [right.table], join),
                 partitioning: join.partitioning(ofRight: right, left: left.table.schema))
         }
-        let rightPieces = try exchange(right.table, opened: (packing, received), pack)
-        let leftPieces = try shuffle(left.table, by: join.leftKeys)
-        return Rows(
-            table: try joinPieces(leftPieces, rightPieces, join),
-            partitioning: .hash(join.leftKeys))
+        let table: Table
+        if let carried, facts.allCarried {
+            let columns = try radixJoin(carried.left, carried.right, kind: join.kind, facts)
+            table = Table(schema: node.schema, columns: columns, rowCount: columns[0].count)
+        } else {
+            let rightPieces = try shuffle(right.table, by: join.rightKeys)
+            let leftPieces = try shuffle(left.table, by: join.leftKeys)
+            table = try joinPieces(leftPieces, rightPieces, join)
+        }
+        return Rows(table: table, partitioning: .hash(join.leftKeys))
+    }
+
+    /// Both sides as the radix join takes them; nil if their columns are not of that kind, or too
+    /// many for one round.
+    private func carriedSides(
+        _ left: Table, _ right: Table, _ join: JoinSpecification
+    ) -> (left: CarriedSide, right: CarriedSide)? {
+        guard join.leftKeys.count == 1,
+            left.byteCount + right.byteCount <= ExchangeLimits.roundBytes,
+            let leftSide = CarriedSide(
+                left, key: left.schema.indices(of: join.leftKeys)[0],
+                wanted: Array(left.columns.indices)),
+            let rightSide = CarriedSide(
+                right, key: right.schema.indices(of: join.rightKeys)[0],
+                wanted: join.rightColumns(right.schema))
+        else { return nil }
+        return (leftSide, rightSide)
     }
 
     /// The join of this rank's rows. Local.

@@ -14,16 +14,14 @@ package enum ExchangeLimits {
 extension StepRun {
     /// Sends each row of `table` to the rank that `destinations` names for it.
     ///
-    /// Collective; size > 1. Cost: a header of 64 bytes and at most one message per pair of ranks
+    /// Collective; size > 1. Cost: a header of 104 bytes and at most one message per pair of ranks
     /// and round; each row is copied once into a message, none out of it.
     /// - Returns: the rows for this rank, in pieces, in the order of their senders, then in that
     ///   of the sender's rows.
     func scatter(
         _ table: Table, _ destinations: (Table) -> Destinations
     ) throws(FrameError) -> [Table] {
-        try exchange(table, opened: nil) { part in
-            ScatterPacking(part, to: destinations(part))
-        }
+        try exchange(table) { part in ScatterPacking(part, to: destinations(part)) }
     }
 
     /// Sends rows `ranges[r]`, consecutive and covering the table, to rank r. Collective; cost and
@@ -31,7 +29,7 @@ extension StepRun {
     func sendRanges(_ table: Table, _ ranges: [Range<Int>]) throws(FrameError) -> [Table] {
         // A round takes consecutive rows of the table, hence of each range what lies within.
         var start = 0
-        return try exchange(table, opened: nil) { part in
+        return try exchange(table) { part in
             let rows = start..<start + part.rowCount
             start = rows.upperBound
             return RangePacking(
@@ -45,24 +43,17 @@ extension StepRun {
     }
 
     /// Round after round until no rank has any left.
-    /// - Parameter opened: the first round, where the operator has exchanged its headers already.
-    func exchange<Form: Packing>(
-        _ table: Table, opened: (packing: Form, headers: [ExchangeHeader])?,
-        _ pack: (Table) -> Form
+    private func exchange(
+        _ table: Table, _ pack: (Table) -> some Packing
     ) throws(FrameError) -> [Table] {
         var received = [[Table]](repeating: [], count: size)
         let rounds = Rounds(of: table)
         var round = 0
         var moreRounds = true
         while moreRounds {
-            let (packing, headers): (Form, [ExchangeHeader])
-            if round == 0, let opened {
-                (packing, headers) = opened
-            } else {
-                packing = pack(table.slice(rounds.rows(of: round)))
-                headers = try open(
-                    self.headers(for: packing, roundsLeft: rounds.left(after: round)))
-            }
+            let packing = pack(table.slice(rounds.rows(of: round)))
+            let headers = try open(
+                self.headers(for: packing, roundsLeft: rounds.left(after: round)))
             let tables = try transfer(packing, headers, schema: table.schema)
             for (rank, table) in tables.enumerated() where table.rowCount > 0 {
                 received[rank].append(table)
@@ -74,7 +65,7 @@ extension StepRun {
         return pieces.isEmpty ? [Table(emptyWith: table.schema)] : pieces
     }
 
-    func headers(for packing: some Packing, roundsLeft: Int) -> [ExchangeHeader] {
+    private func headers(for packing: some Packing, roundsLeft: Int) -> [ExchangeHeader] {
         packing.layouts.map { layout in
             var header = header()
             header.rowCount = layout.rowCount
@@ -128,11 +119,8 @@ extension StepRun {
 
     /// Gives every rank the rows of all. Collective; size > 1. Cost: as `scatter`, but each row is
     /// sent to everyone, by an allgatherv.
-    /// - Parameter opened: the headers of the first round, if they have been exchanged already.
     /// - Returns: all rows, in pieces, in the order of ranks.
-    func gatherEverywhere(
-        _ table: Table, opened: [ExchangeHeader]? = nil
-    ) throws(FrameError) -> [Table] {
+    func gatherEverywhere(_ table: Table) throws(FrameError) -> [Table] {
         var received = [[Table]](repeating: [], count: size)
         let rounds = Rounds(of: table)
         let block = MessageLayout.blockBytes
@@ -141,13 +129,8 @@ extension StepRun {
         while moreRounds {
             let part = table.slice(rounds.rows(of: round))
             let packing = RangePacking(part, ranges: [0..<part.rowCount])
-            let headers: [ExchangeHeader]
-            if round == 0, let opened {
-                headers = opened
-            } else {
-                let mine = self.headers(for: packing, roundsLeft: rounds.left(after: round))
-                headers = try open(mine[0])
-            }
+            let mine = self.headers(for: packing, roundsLeft: rounds.left(after: round))
+            let headers = try open(mine[0])
             let parts = Partition(counts: headers.map(\.blockCount))
             let message = Buffer(byteCount: packing.layouts[0].byteCount)
             packing.write(to: [message.pointer], leavingOut: nil)
