@@ -19,10 +19,42 @@ import Testing
     @Test(arguments: worlds)
     func `every rank gets one working link to every other`(_ shape: World) throws {
         let world = try JoinWorld(size: shape.size, encryption: shape.encryption)
-        let start = ContinuousClock.now
         let outcomes = world.run()
-        print("set-up \(shape): \(ContinuousClock.now - start)")
         defer { world.end(outcomes) }
+        try Self.checkMesh(outcomes, shape)
+    }
+
+    @Test func `a server on IPv6 will do`() throws {
+        let shape = World(size: 3, encryption: .on)
+        let world = try JoinWorld(size: shape.size, listen: "[::1]:0")
+        let outcomes = world.run()
+        defer { world.end(outcomes) }
+        try Self.checkMesh(outcomes, shape)
+    }
+
+    /// Without neighbours everyone dials everyone by interface address, from both sides at once:
+    /// dials cross, meet listeners, and find their four-tuple taken.
+    @Test(
+        .enabled(if: HostIdentity.addresses().contains { !$0.isLoopback }, "only loopback is up"),
+        arguments: worlds)
+    func `ranks that are no neighbours meet by crossing dials`(_ shape: World) throws {
+        let world = try JoinWorld(size: shape.size, encryption: shape.encryption)
+        let outcomes = world.run(
+            (0..<shape.size).map { rank in
+                var configuration = world.configuration(rank)
+                configuration.hostTag = RequestID.random().bytes
+                return configuration
+            })
+        defer { world.end(outcomes) }
+        try Self.checkMesh(outcomes, shape)
+        for link in outcomes.flatMap(\.links) {
+            #expect(link?.path.isSameHost != true)
+            #expect(link?.path.remoteAddress.hasPrefix("127.") != true)
+        }
+    }
+
+    /// Everyone has one link to every other, and bytes go both ways.
+    private static func checkMesh(_ outcomes: [JoinOutcome], _ shape: World) throws {
         for (rank, outcome) in outcomes.enumerated() {
             #expect(outcome.error == nil, "\(shape), rank \(rank)")
             #expect(outcome.control?.rank == rank)

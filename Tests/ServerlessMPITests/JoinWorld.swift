@@ -29,9 +29,11 @@ struct JoinWorld: Sendable {
 
     init(
         size: Int, job: String = "test", encryption: EncryptionMode = .on,
-        joinTimeout: Duration = .seconds(20), limits: RendezvousLimits = RendezvousLimits()
+        joinTimeout: Duration = .seconds(20), limits: RendezvousLimits = RendezvousLimits(),
+        listen: String = "127.0.0.1:0"
     ) throws {
-        server = try RendezvousServer.start(secret: Self.operatorSecret, limits: limits)
+        server = try RendezvousServer.start(
+            listen: listen, secret: Self.operatorSecret, limits: limits)
         tokens = server.mintTokens(job: job)
         url = JoinURL(
             host: server.host, port: server.port, job: job, size: size, encryption: encryption,

@@ -164,7 +164,7 @@ extension ControlLoop {
                     JoinRequest(
                         encryption: url.encryption, epoch: url.epoch, size: url.size,
                         rank: configuration.rank, joinTimeout: url.joinTimeout,
-                        requestID: configuration.requestID, hostTag: HostIdentity.tag(),
+                        requestID: configuration.requestID, hostTag: configuration.hostTag,
                         candidates: mesh.hostCandidates)))
         }
         guard let cause = server.takeFailure() else { return }
@@ -180,16 +180,28 @@ extension ControlLoop {
         // Otherwise the job goes on without the server: the ranks have each other.
     }
 
+    /// A server may deny service, but not make a rank do what its user did not ask for.
+    private func misfit(_ what: String) -> MPIError {
+        MPIError(
+            .connectFailed, operation: "join",
+            reason: "the rendezvous server \(what), which does not fit the join URL")
+    }
+
     private func receive(_ message: ServerMessage) {
         switch message {
         case .welcome(let welcome):
             guard rank == nil else { return }
+            guard welcome.rank < configuration.url.size,
+                configuration.rank == nil || configuration.rank == welcome.rank
+            else { return fail(misfit("gave this process rank \(welcome.rank)")) }
             rank = welcome.rank
             heartbeatInterval = welcome.heartbeatInterval
             nextHeartbeat = .now + heartbeatInterval
         case .roster(let roster):
-            guard let rank, let mesh, !mesh.isStarted, roster.count == configuration.url.size
-            else { return }
+            guard let rank, let mesh, !mesh.isStarted else { return }
+            guard roster.count == configuration.url.size else {
+                return fail(misfit("sent a roster of \(roster.count) ranks"))
+            }
             mesh.start(
                 PeerIdentity(configuration, rank: rank), roster: roster,
                 roundTripTime: server.roundTripTime, now: .now)

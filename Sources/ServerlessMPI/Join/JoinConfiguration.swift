@@ -15,6 +15,8 @@ public struct JoinConfiguration: Sendable {
     public var peerSecret: Secret
     /// Distinguishes two processes that claim one rank (a retried function from its original).
     public var requestID: RequestID
+    /// What tells neighbours from strangers; tests make one machine look like several.
+    var hostTag = HostIdentity.tag()
 
     public init(
         url: JoinURL, rank: Int? = nil, serverKey: Secret, peerSecret: Secret,

@@ -376,6 +376,8 @@ extension MeshMachine.DialFailure {
         switch errorNumber {
         case ECONNREFUSED, ECONNRESET, ECONNABORTED, EPIPE: self = .refused(text)
         case EADDRNOTAVAIL, EADDRINUSE, EISCONN, EALREADY: self = .taken
+        // A router's "unreachable" is often a firewall that has not yet seen our own packet go.
+        case EHOSTUNREACH, ETIMEDOUT: self = .refused(text)
         case EMFILE, ENFILE, ENOBUFS, ENOMEM: self = .refused(text)
         default: self = .hopeless(text)
         }

@@ -305,6 +305,11 @@ extension JobTable {
         }
     }
 
+    /// Ranks word their causes; a log line stays one line.
+    private func oneLine(_ cause: MPIError) -> String {
+        String(cause.description.prefix(300).map { $0.isNewline || $0 == "\u{1b}" ? " " : $0 })
+    }
+
     private mutating func note(_ name: String, _ text: String) {
         effects.append(.note(job: name, epoch: jobs[name]?.epoch ?? 0, text))
     }

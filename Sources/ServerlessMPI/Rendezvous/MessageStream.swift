@@ -29,6 +29,7 @@ final class MessageStream {
         maximumMessageByteCount: Int, maximumOutputByteCount: Int
     ) throws(IOFailure) {
         tls = try TLSSession(role: role, fileDescriptor: descriptor, credentials: credentials)
+        tls.releaseIdleBuffers()
         self.descriptor = descriptor
         self.maximumMessageByteCount = maximumMessageByteCount
         self.maximumOutputByteCount = maximumOutputByteCount

@@ -46,6 +46,9 @@ final class TLSSession: @unchecked Sendable {
 
     deinit { SSL_free(ssl) }
 
+    /// Gives the record buffers back whenever they are empty: for connections that mostly idle.
+    func releaseIdleBuffers() { _ = SSL_ctrl(ssl, 33, 0x10, nil) }
+
     /// Who the client proved to be: on a server, once the handshake is done.
     var provenIdentity: [UInt8]? { isEstablished ? credentials.provenIdentity : nil }
 

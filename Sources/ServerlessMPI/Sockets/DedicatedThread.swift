@@ -17,6 +17,12 @@ final class DedicatedThread: Sendable {
     init(_ run: @escaping @Sendable () -> Void) throws(SystemFailure) {
         var thread = pthread_t()
         let body = Unmanaged.passRetained(Body(run))
+        // Signals are the program's business: its own threads handle them.
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         let status = pthread_create(
             &thread, nil,
             { context in
