@@ -14,7 +14,7 @@ struct Membership {
         guard let configuration else {
             let engine = try Engine(rank: 0, links: [nil], settings: settings)
             world = ServerlessCommunicator(
-                engine: engine, space: engine.latestSpace, setUp: .alone)
+                engine: engine, space: engine.world, setUp: .alone)
             control = nil
             return
         }
@@ -30,7 +30,7 @@ struct Membership {
         engine.setReporter { control.report($0) }
         control.setFailureHandler { engine.jobFailed($0) }
         self.control = control
-        world = ServerlessCommunicator(engine: engine, space: engine.latestSpace, setUp: setUp)
+        world = ServerlessCommunicator(engine: engine, space: engine.world, setUp: setUp)
     }
 
     /// Leaves in order, once the peers have what was sent to them.
@@ -66,7 +66,8 @@ extension EngineSettings {
         if let text = getenv(Self.unexpectedVariable).map({ String(cString: $0) }) {
             guard let count = Int(text), count > 0, count <= 1 << 40 else {
                 throw .invalidArgument(
-                    "join", "\(Self.unexpectedVariable) must be a number of bytes, such as 67108864")
+                    "join", "\(Self.unexpectedVariable) must be a number of bytes, such as 67108864"
+                )
             }
             unexpectedByteCountMax = count
         }

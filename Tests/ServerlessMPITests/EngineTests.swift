@@ -135,6 +135,26 @@ struct EngineTests {
         }
     }
 
+    @Test("messages of a new communicator may come before a rank has begun")
+    func aheadOfTheWorld() throws {
+        let pair = try connectedPair()
+        for sequence in 1...3 {
+            var bytes = [UInt8](repeating: 0, count: FrameHeader.byteCount)
+            let frame = FrameHeader(
+                type: .eager, source: 1, sequence: UInt32(sequence), contextID: 77)
+            bytes.withUnsafeMutableBytes { target in
+                if let base = target.baseAddress { frame.encode(into: base) }
+            }
+            #expect(send(pair.1, bytes, bytes.count, 0) == bytes.count)
+        }
+        let link = EngineWorld(size: 2).link(to: 1, pair.0, nil)
+        let engine = try Engine(rank: 0, links: [nil, link])
+        #expect(engine.world.rank == 0 && engine.world.group == [0, 1])
+        let space = try engine.openSpace(contextID: 77, rank: 0, group: [0, 1])
+        #expect(space.queues.unexpectedCount == 3 && engine.world.queues.unexpectedCount == 0)
+        close(pair.1)
+    }
+
     @Test("several threads of a rank send and receive at once", arguments: [2, 3])
     func threads(size: Int) throws {
         try EngineWorld(size: size).check { world in

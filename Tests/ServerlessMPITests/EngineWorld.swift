@@ -56,7 +56,7 @@ struct EngineWorld: Sendable {
         do {
             try body(
                 ServerlessCommunicator(
-                    engine: engine, space: try #require(engine.spaces[0]), setUp: .alone))
+                    engine: engine, space: engine.world, setUp: .alone))
             try engine.leave()
             return nil
         } catch {
@@ -85,7 +85,7 @@ struct EngineWorld: Sendable {
         }
     }
 
-    private func link(to peer: Int, _ socket: Int32, _ tls: TLSSession?) -> EstablishedLink {
+    func link(to peer: Int, _ socket: Int32, _ tls: TLSSession?) -> EstablishedLink {
         if var bytes = sendBufferByteCount {
             setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, 4)
         }

@@ -81,7 +81,7 @@ struct FailureTests {
         }
         engines[1].closeLinks()
         let error = #expect(throws: MPIError.self) {
-            let space = try #require(engines[0].spaces[0])
+            let space = engines[0].world
             var byte: UInt8 = 0
             try withUnsafeMutableBytes(of: &byte) { bytes in
                 let request = try engines[0].irecv(
@@ -215,7 +215,7 @@ struct FailureTests {
         let link = try #require(engines[1].links[0])
         #expect(send(link.pointee.socket, bytes, bytes.count, 0) == bytes.count)
         let world = ServerlessCommunicator(
-            engine: engines[0], space: try #require(engines[0].spaces[0]), setUp: .alone)
+            engine: engines[0], space: engines[0].world, setUp: .alone)
         let error = #expect(throws: MPIError.self) { try world.recv(Int.self, from: 1, tag: 3) }
         #expect(error?.code == .peerLost && error?.peer == 1)
         #expect(

@@ -56,6 +56,8 @@ final class Engine: @unchecked Sendable {
     let frames = Slab<OutgoingFrame>()
     var pool = BufferPool()
 
+    /// The world's space.
+    let world: MessageSpace
     /// By number; nil where a communicator is gone.
     var spaces: [MessageSpace?] = []
     var spaceNumbers: [UInt64: Int32] = [:]
@@ -122,7 +124,7 @@ final class Engine: @unchecked Sendable {
         condition = .allocate(capacity: 1)
         pthread_cond_init(condition, nil)
         abortPayload = .allocate(byteCount: FrameLimit.abortByteCountMax, alignment: 16)
-        let world = MessageSpace(
+        world = MessageSpace(
             contextID: worldContextID, number: 0, rank: rank, group: Array(0..<established.count))
         latestSpace = world
         spaces.append(world)
@@ -248,7 +250,7 @@ final class Engine: @unchecked Sendable {
         if space.queues.postedCount == 0 && !messagesRemain(in: space) {
             spaces[Int(space.number)] = nil
             spaceNumbers[space.contextID] = nil
-            if latestSpace === space, let world = spaces[0] { latestSpace = world }
+            if latestSpace === space { latestSpace = world }
         }
     }
 
