@@ -38,6 +38,42 @@ import ThreadMPI
         #expect(outcome.traffic == ungrouped.traffic, "the grouping sent nothing")
     }
 
+    @Test(arguments: [2, 3, 5])
+    func `dense keys are dealt in blocks that later joins and groups build on`(ranks: Int) throws {
+        func plain(_ seed: UInt64, _ count: Int, _ names: [String]) throws -> Table {
+            var random = SeededRandom(seed: seed)
+            let keys = (0..<count).map { _ in Int64.random(in: -50..<1000, using: &random) }
+            return try Table([(names[0], Column(keys)), (names[1], Column(keys.map { $0 * $0 }))])
+        }
+        let tables = [
+            try plain(1, 2000, ["k", "a"]), try plain(2, 1500, ["k", "b"]),
+            try plain(3, 100, ["key", "c"]), table(4),
+        ]
+        let outcome = try Frames.run(tables, ranks: ranks, seed: 1) { frames in
+            let joined = try frames[0].join(frames[1], on: "k")
+            guard case .blocks("k", _) = joined.partitioning else {
+                throw FrameError(
+                    .invalidArgument, operation: "test", reason: "\(joined.partitioning)")
+            }
+            let grouped = try joined.groupBy("k").agg(len())
+            #expect(grouped.statistics.allSatisfy { $0.exchanges == 0 })
+            let again = try grouped.join(frames[2], leftOn: "k", rightOn: "key", how: .left)
+            #expect(again.statistics.allSatisfy { $0.exchanges == 2 }, "one side moves")
+            let withNulls = try again.join(frames[3], leftOn: "k", rightOn: "c0")
+            #expect(withNulls.partitioning == joined.partitioning)
+            let inPlace = try joined.join(grouped.rename(["k": "key"]), leftOn: "k", rightOn: "key")
+            #expect(inPlace.statistics.allSatisfy { $0.exchanges == 0 })
+            return try again.concat(withNulls.select("k", "len", "c"))
+        }
+        let alone = try Frames.run(tables, ranks: 1, seed: 1) { frames in
+            let again = try frames[0].join(frames[1], on: "k").groupBy("k").agg(len())
+                .join(frames[2], leftOn: "k", rightOn: "key", how: .left)
+            let withNulls = try again.join(frames[3], leftOn: "k", rightOn: "c0")
+            return try again.concat(withNulls.select("k", "len", "c"))
+        }
+        #expect(tally(outcome.rows) == tally(alone.rows), "\(ranks) ranks")
+    }
+
     @Test(arguments: [2, 3])
     func `a side known to be in place is not moved by a join`(ranks: Int) throws {
         let tables = [table(1), table(2)]

@@ -22,20 +22,22 @@ struct DensePartitioner: KeyPartitioner {
 
     static var slotsAreKeys: Bool { true }
 
+    init(minimum: Int64, shift: UInt64, partitionCount: Int) {
+        self.minimum = minimum
+        self.shift = shift
+        self.partitionCount = partitionCount
+    }
+
     /// Nil if the keys are too sparse for an array to pay.
-    /// - Parameters:
-    ///   - range: greatest less least key.
-    ///   - limit: of partitions.
-    init?(
-        minimum: Int64, range: UInt64, rowCount: Int, limit: Int = RadixRows.partitionLimit
-    ) {
+    /// - Parameter range: greatest less least key.
+    init?(minimum: Int64, range: UInt64, rowCount: Int) {
         guard range < UInt64(max(4 * rowCount, 1 << 13)) else { return nil }
         let keysPerRow = Double(range) / Double(max(rowCount, 1))
         var shift: UInt64 = 13
         while shift < 15 && Double(1 << shift) < Double(RadixRows.targetRowCount) * keysPerRow {
             shift += 1
         }
-        while range >> shift >= limit { shift += 1 }
+        while range >> shift >= RadixRows.partitionLimit { shift += 1 }
         self.minimum = minimum
         self.shift = shift
         partitionCount = Int(range >> shift) + 1

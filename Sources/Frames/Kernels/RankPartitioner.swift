@@ -1,26 +1,64 @@
 // Ranks first, then the partitions of each rank: one pass over the rows does the work of a shuffle
 // and of the radix partitioning behind it.
 
-/// A local partitioner's partitions, once per rank. The rank is that of the common hash, so that
-/// the rows are hash-partitioned by their key as after any other shuffle.
-struct RankPartitioner<Local: KeyPartitioner>: KeyPartitioner {
-    let local: Local
-    let rankCount: Int
+/// A partitioner over all ranks, whose partitions of one rank lie side by side.
+protocol RankPartitioner: KeyPartitioner {
+    associatedtype Local: KeyPartitioner
+    /// How a rank matches what it receives.
+    var local: Local { get }
+    var rankCount: Int { get }
+}
 
+extension RankPartitioner {
     static var slotsAreKeys: Bool { Local.slotsAreKeys }
-
-    /// A rank's partitions: the local ones, and that of rows that cannot match.
+    /// The local ones, and that of rows that cannot match.
     var partitionsPerRank: Int { local.partitionCount + 1 }
     var partitionCount: Int { partitionsPerRank * rankCount }
-
     func slotCount(rowCount: Int) -> Int { local.slotCount(rowCount: rowCount) }
+    @inline(__always)
+    func slot(of key: Int64, slotCount: Int) -> Int { local.slot(of: key, slotCount: slotCount) }
+}
+
+/// Any keys: the rank is that of the common hash.
+struct HashRankPartitioner: RankPartitioner {
+    let local: HashPartitioner
+    let rankCount: Int
 
     @inline(__always)
     func partition(of key: Int64) -> Int {
         let rank = Destinations.rank(ofHash: hashInt64(key), UInt64(rankCount))
         return rank &* partitionsPerRank &+ local.partition(of: key)
     }
+}
+
+/// Keys of a narrow range: a rank gets whole blocks of consecutive keys, so that its tables are as
+/// full as those of one rank that holds all keys.
+struct BlockRankPartitioner: RankPartitioner {
+    private let blocks: KeyBlocks
+    let local: DensePartitioner
+    var rankCount: Int { blocks.rankCount }
+    /// Int32 per block: its partition.
+    private let partitions: Buffer
+
+    init(_ blocks: KeyBlocks) {
+        self.blocks = blocks
+        let blocksPerRank = (blocks.blockCount + blocks.rankCount - 1) / blocks.rankCount
+        local = DensePartitioner(
+            minimum: blocks.minimum, shift: blocks.shift, partitionCount: blocksPerRank)
+        partitions = Buffer(byteCount: blocks.blockCount * 4)
+        let partitions = partitions.elements(as: Int32.self)
+        for block in 0..<blocks.blockCount {
+            let (position, rank) = block.quotientAndRemainder(dividingBy: blocks.rankCount)
+            partitions[block] = Int32(rank * (blocksPerRank + 1) + position)
+        }
+    }
 
     @inline(__always)
-    func slot(of key: Int64, slotCount: Int) -> Int { local.slot(of: key, slotCount: slotCount) }
+    func partition(of key: Int64) -> Int {
+        let block = blocks.block(of: key)
+        if block < UInt64(truncatingIfNeeded: blocks.blockCount) {
+            return Int(partitions.elements(as: Int32.self)[Int(truncatingIfNeeded: block)])
+        }
+        return blocks.rank(outOfRange: key) &* partitionsPerRank &+ local.partitionCount
+    }
 }

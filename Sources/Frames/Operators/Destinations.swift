@@ -49,6 +49,15 @@ struct Destinations {
         withExtendedLifetime(hashes) {}
     }
 
+    /// By the block of an integer key; nulls, which match nothing, to rank 0.
+    init(_ blocks: KeyBlocks, of key: Column) {
+        let values = key.pointer(as: Int64.self)
+        self.init(rowCount: key.count, rankCount: blocks.rankCount) { row in
+            key.isNull(at: row) ? 0 : blocks.rank(of: values[row])
+        }
+        withExtendedLifetime(key) {}
+    }
+
     /// The top bits of the hash, scaled to the number of ranks.
     @inline(__always)
     static func rank(ofHash hash: UInt64, _ rankCount: UInt64) -> Int {

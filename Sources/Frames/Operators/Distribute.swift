@@ -38,6 +38,21 @@ extension StepRun {
         }
     }
 
+    /// Each row to the rank where rows with its keys are. Collective; size > 1.
+    func shuffle(
+        _ table: Table, to placement: Placement, of keys: [String]
+    ) throws(FrameError) -> [Table] {
+        switch placement {
+        case .hash(let positions):
+            return try shuffle(table, by: positions.map { keys[$0] })
+        case .blocks(let position, let blocks):
+            let index = table.schema.indices(of: [keys[position]])[0]
+            return try scatter(table) { part in
+                Destinations(blocks, of: part.columns[index])
+            }
+        }
+    }
+
     /// One header exchange to learn how many rows there are, then the rows.
     private func rebalance(_ input: Rows) throws(FrameError) -> Rows {
         var header = header()

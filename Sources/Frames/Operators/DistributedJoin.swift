@@ -23,21 +23,20 @@ extension StepRun {
             }
             left = spread(left)
         }
-        let leftPlaces = left.partitioning.positions(in: join.leftKeys)
-        let rightPlaces = right.partitioning.positions(in: join.rightKeys)
-        if let places = leftPlaces {
+        let leftPlacement = left.partitioning.placement(in: join.leftKeys)
+        let rightPlacement = right.partitioning.placement(in: join.rightKeys)
+        if let placement = leftPlacement {
             let pieces =
-                places == rightPlaces
-                ? [right.table]
-                : try shuffle(right.table, by: places.map { join.rightKeys[$0] })
+                placement == rightPlacement
+                ? [right.table] : try shuffle(right.table, to: placement, of: join.rightKeys)
             let table = try joinPieces([left.table], pieces, join)
             return Rows(table: table, partitioning: left.partitioning)
         }
-        if let places = rightPlaces {
-            let keys = places.map { join.leftKeys[$0] }
-            let pieces = try shuffle(left.table, by: keys)
+        if let placement = rightPlacement {
+            let pieces = try shuffle(left.table, to: placement, of: join.leftKeys)
             return Rows(
-                table: try joinPieces(pieces, [right.table], join), partitioning: .hash(keys))
+                table: try joinPieces(pieces, [right.table], join),
+                partitioning: placement.partitioning(of: join.leftKeys))
         }
         return try moveAndJoin(left, right, join)
     }
@@ -64,16 +63,18 @@ extension StepRun {
                 table: try joinPieces(pieces, [right.table], join),
                 partitioning: join.partitioning(ofRight: right, left: left.table.schema))
         }
-        let table: Table
         if let carried, facts.allCarried {
-            let columns = try radixJoin(carried.left, carried.right, kind: join.kind, facts)
-            table = Table(schema: node.schema, columns: columns, rowCount: columns[0].count)
-        } else {
-            let rightPieces = try shuffle(right.table, by: join.rightKeys)
-            let leftPieces = try shuffle(left.table, by: join.leftKeys)
-            table = try joinPieces(leftPieces, rightPieces, join)
+            let (columns, placement) = try radixJoin(
+                carried.left, carried.right, kind: join.kind, facts)
+            return Rows(
+                table: Table(schema: node.schema, columns: columns, rowCount: columns[0].count),
+                partitioning: placement.partitioning(of: join.leftKeys))
         }
-        return Rows(table: table, partitioning: .hash(join.leftKeys))
+        let rightPieces = try shuffle(right.table, by: join.rightKeys)
+        let leftPieces = try shuffle(left.table, by: join.leftKeys)
+        return Rows(
+            table: try joinPieces(leftPieces, rightPieces, join),
+            partitioning: .hash(join.leftKeys))
     }
 
     /// Both sides as the radix join takes them; nil if their columns are not of that kind, or too

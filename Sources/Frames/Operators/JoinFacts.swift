@@ -8,55 +8,56 @@ struct JoinFacts {
     private(set) var rightRows = 0
     /// Can every rank take the radix join?
     private(set) var allCarried = true
-    /// Of the keys of one side, the one that may have the hash table; nil if ranks looked at
-    /// different sides or there are no keys.
-    private var range: (isRight: Bool, bounds: ClosedRange<Int64>)?
+    private var leftRange = KeyRange()
+    private var rightRange = KeyRange()
 
-    /// A right side of less rows is the one to build from; a left join has no choice.
+    /// Least and greatest key; the other way round if there is none.
+    private struct KeyRange {
+        var least = Int.max
+        var greatest = Int.min
+    }
+
+    /// A right side of fewer rows is the one to build from; a left join has no choice.
     func buildsRight(_ kind: JoinKind) -> Bool { kind == .left || rightRows <= leftRows }
 
+    /// Of the keys of the side to build from; nil if it has none.
     func buildRange(_ kind: JoinKind) -> ClosedRange<Int64>? {
-        guard let range, range.isRight == buildsRight(kind) else { return nil }
-        return range.bounds
+        let range = buildsRight(kind) ? rightRange : leftRange
+        return range.least <= range.greatest ? Int64(range.least)...Int64(range.greatest) : nil
     }
 
     /// What one rank contributes.
     static func own(
         _ left: Table, _ right: Table, _ kind: JoinKind,
         carried: (left: CarriedSide, right: CarriedSide)?
-    ) -> (Int, Int, Int, Int, Int, Int, Int, Int) {
-        let looksRight = kind == .left || right.rowCount <= left.rowCount
-        var (least, greatest) = (Int.max, Int.min)
-        if let carried,
-            let range = Kernels.keyRange([looksRight ? carried.right.key : carried.left.key])
-        {
-            least = Int(range.minimum)
-            greatest = least &+ Int(bitPattern: UInt(range.width))
+    ) -> ExchangeHeader.Facts {
+        func range(_ side: CarriedSide?) -> KeyRange {
+            guard let side, let range = Kernels.keyRange([side.key]) else { return KeyRange() }
+            let least = Int(range.minimum)
+            return KeyRange(
+                least: least, greatest: least &+ Int(bitPattern: UInt(range.width)))
         }
-        let flags = (carried != nil ? 1 : 0) | (looksRight ? 2 : 0)
+        let leftRange = kind == .left ? KeyRange() : range(carried?.left)
+        let rightRange = range(carried?.right)
         return (
-            left.byteCount, right.byteCount, left.rowCount, right.rowCount, flags, least,
-            greatest, 0
+            left.byteCount, right.byteCount, left.rowCount, right.rowCount,
+            carried == nil ? 0 : 1, leftRange.least, leftRange.greatest, rightRange.least,
+            rightRange.greatest
         )
     }
 
     /// All contributions together; the same on every rank.
     init(_ headers: [ExchangeHeader]) {
-        var (least, greatest) = (Int.max, Int.min)
-        var sides: Set<Bool> = []
         for facts in headers.map(\.facts) {
             leftBytes += facts.0
             rightBytes += facts.1
             leftRows += facts.2
             rightRows += facts.3
-            allCarried = allCarried && facts.4 & 1 != 0
-            // A rank without any row says nothing about sides.
-            if facts.2 + facts.3 > 0 { sides.insert(facts.4 & 2 != 0) }
-            least = min(least, facts.5)
-            greatest = max(greatest, facts.6)
-        }
-        if sides.count == 1, let isRight = sides.first, least <= greatest {
-            range = (isRight, Int64(least)...Int64(greatest))
+            allCarried = allCarried && facts.4 != 0
+            leftRange.least = min(leftRange.least, facts.5)
+            leftRange.greatest = max(leftRange.greatest, facts.6)
+            rightRange.least = min(rightRange.least, facts.7)
+            rightRange.greatest = max(rightRange.greatest, facts.8)
         }
     }
 }

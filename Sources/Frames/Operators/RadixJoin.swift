@@ -54,28 +54,28 @@ extension StepRun {
     /// side. Rows are copied once before and not at all after.
     func radixJoin(
         _ left: CarriedSide, _ right: CarriedSide, kind: JoinKind, _ facts: JoinFacts
-    ) throws(FrameError) -> [Column] {
+    ) throws(FrameError) -> (columns: [Column], placement: Placement) {
         let buildsRight = facts.buildsRight(kind)
-        let rowCount = (buildsRight ? facts.rightRows : facts.leftRows) / size
-        let limit = max(RadixRows.partitionLimit / size, 64)
+        let rowCount = buildsRight ? facts.rightRows : facts.leftRows
         if let range = facts.buildRange(kind),
-            let dense = DensePartitioner(
-                minimum: range.lowerBound,
-                range: UInt64(bitPattern: range.upperBound &- range.lowerBound),
-                rowCount: rowCount, limit: limit)
+            let blocks = KeyBlocks(range, rowCount: rowCount, rankCount: size)
         {
-            return try radixJoin(left, right, kind, buildsRight: buildsRight, dense)
+            let columns = try radixJoin(
+                left, right, kind, buildsRight: buildsRight, BlockRankPartitioner(blocks))
+            return (columns, .blocks(0, blocks))
         }
-        return try radixJoin(
+        let local = HashPartitioner(
+            rowCount: rowCount / size, limit: max(RadixRows.partitionLimit / size, 64))
+        let columns = try radixJoin(
             left, right, kind, buildsRight: buildsRight,
-            HashPartitioner(rowCount: rowCount, limit: limit))
+            HashRankPartitioner(local: local, rankCount: size))
+        return (columns, .hash([0]))
     }
 
-    private func radixJoin<Local: KeyPartitioner>(
+    private func radixJoin(
         _ left: CarriedSide, _ right: CarriedSide, _ kind: JoinKind, buildsRight: Bool,
-        _ local: Local
+        _ partitioner: some RankPartitioner
     ) throws(FrameError) -> [Column] {
-        let partitioner = RankPartitioner(local: local, rankCount: size)
         let perRank = partitioner.partitionsPerRank
         let leftRows = left.rows(by: partitioner)
         let rightRows = right.rows(by: partitioner)
@@ -109,7 +109,9 @@ extension StepRun {
         )
         let rightPieces = try exchangePieces(rightRows, perRank, rightStarts)
         let leftPieces = try exchangePieces(leftRows, perRank, leftStarts)
-        return match(left, right, leftPieces, rightPieces, kind, buildsRight: buildsRight, local)
+        return match(
+            left, right, leftPieces, rightPieces, kind, buildsRight: buildsRight,
+            partitioner.local)
     }
 
     /// Sends each rank its partitions, straight from where they are.

@@ -7,6 +7,8 @@ public enum Partitioning: Sendable, Hashable {
     case unknown
     /// Rows that are equal in all these columns are on one rank, which the common hash chose.
     case hash([String])
+    /// Rows that are equal in this integer column are on one rank, which got its block of keys.
+    case blocks(String, KeyBlocks)
     /// Sorted by these keys within each rank and from rank to rank; rows with equal keys may
     /// straddle the border of two ranks.
     case range([SortKey])
@@ -20,6 +22,8 @@ public enum Partitioning: Sendable, Hashable {
         case .hash(let names):
             let renamed = names.compactMap(newName)
             return renamed.count == names.count ? .hash(renamed) : .unknown
+        case .blocks(let name, let blocks):
+            return newName(name).map { .blocks($0, blocks) } ?? .unknown
         case .range(let keys):
             // A prefix of the keys is still an order.
             var kept: [SortKey] = []
@@ -35,15 +39,22 @@ public enum Partitioning: Sendable, Hashable {
     func colocates(_ keys: [String]) -> Bool {
         switch self {
         case .hash(let names): !names.isEmpty && names.allSatisfy(keys.contains)
+        case .blocks(let name, _): keys.contains(name)
         case .replicated: true
         case .unknown, .range: false
         }
     }
 
-    /// For hash partitioning by a subset of `keys`: where its columns are among them.
-    func positions(in keys: [String]) -> [Int]? {
-        guard case .hash(let names) = self, !names.isEmpty else { return nil }
-        let positions = names.compactMap(keys.firstIndex(of:))
-        return positions.count == names.count ? positions : nil
+    /// Where rows with given `keys` are, if these alone say so.
+    func placement(in keys: [String]) -> Placement? {
+        switch self {
+        case .hash(let names):
+            let positions = names.compactMap(keys.firstIndex(of:))
+            return positions.isEmpty || positions.count < names.count ? nil : .hash(positions)
+        case .blocks(let name, let blocks):
+            return keys.firstIndex(of: name).map { .blocks($0, blocks) }
+        case .unknown, .range, .replicated:
+            return nil
+        }
     }
 }
