@@ -57,6 +57,8 @@ import ThreadMPI
             }
             let grouped = try joined.groupBy("k").agg(len())
             #expect(grouped.statistics.allSatisfy { $0.exchanges == 0 })
+            let byOther = try joined.groupBy("b").agg(len())
+            #expect(byOther.statistics.contains { $0.exchanges > 0 })
             let again = try grouped.join(frames[2], leftOn: "k", rightOn: "key", how: .left)
             #expect(again.statistics.allSatisfy { $0.exchanges == 2 }, "one side moves")
             let withNulls = try again.join(frames[3], leftOn: "k", rightOn: "c0")
