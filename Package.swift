@@ -65,7 +65,8 @@ let package = Package(
             name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", "CLinux", logging],
             swiftSettings: strict),
         .executableTarget(
-            name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging], swiftSettings: strict),
+            name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging],
+            swiftSettings: strict),
 
         // Distributed dataframes over any Communicator.
         .target(name: "Frames", dependencies: ["MessagePassing"], swiftSettings: strict),
@@ -115,7 +116,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ServerlessMPITests",
-            dependencies: ["ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux"],
+            dependencies: [
+                "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "FramesTests", dependencies: ["Frames", "MessagePassing", "ThreadMPI"],
