@@ -82,8 +82,9 @@ extension ProcessTests {
         @Test("background processes of a successful program are not left behind")
         func background() throws {
             var job = ShellJob()
-            // One stays in the group, one leaves it, as mpirun's ranks do.
-            job.ranks(2) { _ in "sleep 60 & set -m; sleep 60 & exit 0" }
+            // One stays in the group, one leaves it, as mpirun's ranks do (bash's job control
+            // needs no terminal).
+            job.ranks(2) { _ in "sleep 60 & exec bash -c 'set -m; sleep 60 & exit 0'" }
             let (end, _) = try job.run()
             #expect(end == .success)
             #expect(job.processesLeft() == 0)

@@ -52,7 +52,6 @@ extension ProcessTests {
 
         @Test("a failing worker is reported by name with its own words, the others still run")
         func failingWorker() throws {
-            // Room for one rank's threads, but not for a table of that size.
             let tool = try Tool([
                 "run", "--workload", "flights", "--data", "/nonexistent", "--ranks", "1",
                 "--environments", "threads,serverless", "--iterations", "1",

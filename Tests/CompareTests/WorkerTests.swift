@@ -125,13 +125,16 @@ struct WorkerTests {
         return try #require(found.withLock { $0 }, "\(name) × \(ranks) reported nothing")
     }
 
-    private struct Mismatch: Error, CustomStringConvertible {
-        let description: String
-    }
 }
 
+/// Thrown rather than recorded: a rank's thread does not know which test it belongs to.
 private func expect(_ found: Int, _ expected: Int, _ what: String) throws {
-    #expect(found == expected, "\(what)")
+    if found != expected { throw Unexpected("\(what): \(found), not \(expected)") }
+}
+
+private struct Unexpected: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
 }
 
 /// A workload that counts its own runs into the answer.

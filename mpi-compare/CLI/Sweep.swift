@@ -62,10 +62,10 @@ struct Sweep {
             size = "\(grouped(rows)) rows of real data"
         } else {
             let scope = options.mode == .weak ? "frame and rank" : "frame"
-            size = "\(grouped(options.rows)) rows per \(scope)"
+            size = "\(options.mode.rawValue) · \(grouped(options.rows)) rows per \(scope)"
         }
         let processors = processorCount()
-        return "\(workload.name) · \(options.mode.rawValue) · \(size) · \(iterations) repetitions"
+        return "\(workload.name) · \(size) · \(iterations) repetitions"
             + " · \(processors) processor\(processors == 1 ? "" : "s")"
     }
 
@@ -102,7 +102,8 @@ struct Sweep {
     private func emptyRecord(_ configuration: Configuration) -> RunRecord {
         RunRecord(
             workload: workload.name, environment: configuration.environment.rawValue,
-            mode: options.mode.rawValue, ranks: configuration.ranks,
+            mode: workload.fixedInputRows == nil ? options.mode.rawValue : "strong",
+            ranks: configuration.ranks,
             rows: workload.fixedInputRows ?? options.rows,
             encryption: configuration.environment.isEncrypted ? "on" : "none",
             oversubscribed: configuration.ranks > processorCount())
@@ -133,8 +134,8 @@ struct Sweep {
             record.setupSeconds += collected.setupSeconds
             record.iterations += collected.iterations
             if let result = collected.result {
-                if let earlier = record.result, !earlier.hasSameRows(as: result) {
-                    record.error = "a later start gave another answer than the first"
+                if let earlier = record.result, let what = result.difference(from: earlier) {
+                    record.error = "DISAGREEMENT of a later start with the first: \(what)"
                 }
                 record.result = result
             }

@@ -55,8 +55,21 @@ public struct WorkerResult: Sendable, Equatable {
         self.tables = tables
     }
 
-    public func hasSameRows(as other: WorkerResult) -> Bool {
-        outputRows == other.outputRows && checksum == other.checksum
+    /// What differs from `expected`, in words; nil if nothing does. Floats may differ within 1e-9.
+    public func difference(from expected: WorkerResult) -> String? {
+        if outputRows != expected.outputRows {
+            return "\(outputRows) output rows, not \(expected.outputRows)"
+        }
+        if checksum != expected.checksum { return "checksum \(checksum), not \(expected.checksum)" }
+        if tables.count != expected.tables.count {
+            return "\(tables.count) result tables, not \(expected.tables.count)"
+        }
+        for (table, other) in zip(tables, expected.tables) {
+            if let difference = table.difference(from: other) {
+                return "table \(table.name), \(difference)"
+            }
+        }
+        return nil
     }
 }
 

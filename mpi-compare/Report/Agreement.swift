@@ -41,21 +41,7 @@ private func compare(_ records: [RunRecord]) -> [Disagreement] {
 
 private func difference(_ record: RunRecord, _ reference: RunRecord) -> String? {
     guard let result = record.result, let expected = reference.result else { return nil }
-    if result.outputRows != expected.outputRows {
-        return "\(result.outputRows) output rows, not \(expected.outputRows)"
-    }
-    if result.checksum != expected.checksum {
-        return "checksum \(result.checksum), not \(expected.checksum)"
-    }
-    if result.tables.count != expected.tables.count {
-        return "\(result.tables.count) result tables, not \(expected.tables.count)"
-    }
-    for (table, other) in zip(result.tables, expected.tables) {
-        if let difference = table.difference(from: other) {
-            return "table \(table.name), \(difference)"
-        }
-    }
-    return nil
+    return result.difference(from: expected)
 }
 
 extension RunRecord {
