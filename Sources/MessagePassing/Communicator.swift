@@ -65,12 +65,12 @@ public protocol Communicator: AnyObject, Sendable {
     /// thread's receive can match it; it must then be received by `imrecv`. Users call the typed
     /// form, which returns a `Message`.
     @_disfavoredOverload
-    func improbe(
+    func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)?
     /// Blocks until there is one (MPI_Mprobe).
     @_disfavoredOverload
-    func mprobe(
+    func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)
     /// Starts receiving a message that a matched probe returned (MPI_Imrecv).

@@ -169,7 +169,7 @@ public final class SelfCommunicator: Communicator {
         throw nothingComes("a message with tag \(tag)")
     }
 
-    public func improbe(
+    public func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
         try checkPeer(source.rawValue, isNone: source == .any || source == .none, "improbe")
@@ -181,10 +181,10 @@ public final class SelfCommunicator: Communicator {
         }
     }
 
-    public func mprobe(
+    public func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
-        if let found = try improbe(from: source, tag: tag) { return found }
+        if let found = try improbeHandle(from: source, tag: tag) { return found }
         throw nothingComes("a message with tag \(tag)")
     }
 

@@ -100,7 +100,7 @@ public final class ServerlessCommunicator: Communicator {
         }
     }
 
-    public func improbe(
+    public func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
         if source == .none { return (.empty, .empty) }
@@ -108,7 +108,7 @@ public final class ServerlessCommunicator: Communicator {
         return try engine.poll { engine.claim(in: space, from: source, tag: tag) }
     }
 
-    public func mprobe(
+    public func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
         if source == .none { return (.empty, .empty) }

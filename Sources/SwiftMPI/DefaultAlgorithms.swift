@@ -58,16 +58,16 @@ final class DefaultAlgorithms: Communicator {
         try base.probe(from: source, tag: tag)
     }
 
-    func improbe(
+    func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
-        try base.improbe(from: source, tag: tag)
+        try base.improbeHandle(from: source, tag: tag)
     }
 
-    func mprobe(
+    func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
-        try base.mprobe(from: source, tag: tag)
+        try base.mprobeHandle(from: source, tag: tag)
     }
 
     func imrecv(

@@ -161,7 +161,7 @@ extension MPICommunicator {
     }
 
     /// MPI_Improbe.
-    public func improbe(
+    public func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
         try checkSelection("improbe", source, tag)
@@ -176,7 +176,7 @@ extension MPICommunicator {
     }
 
     /// MPI_Mprobe.
-    public func mprobe(
+    public func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
         try checkSelection("mprobe", source, tag)

@@ -22,7 +22,7 @@ extension ThreadCommunicator {
         }
     }
 
-    func improbe(
+    func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
         if source == .none { return (.none, .empty) }
@@ -33,7 +33,7 @@ extension ThreadCommunicator {
         return nil
     }
 
-    func mprobe(
+    func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
         if source == .none { return (.none, .empty) }

@@ -74,19 +74,19 @@ final class MeteredCommunicator: Communicator {
         try meter.time { () throws(MPIError) in try base.probe(from: source, tag: tag) }
     }
 
-    func improbe(
+    func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
         try meter.time { () throws(MPIError) -> (message: MessageHandle, status: Status)? in
-            try base.improbe(from: source, tag: tag)
+            try base.improbeHandle(from: source, tag: tag)
         }
     }
 
-    func mprobe(
+    func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
         try meter.time { () throws(MPIError) -> (message: MessageHandle, status: Status) in
-            try base.mprobe(from: source, tag: tag)
+            try base.mprobeHandle(from: source, tag: tag)
         }
     }
 

@@ -41,8 +41,13 @@ extension Communicator {
         color: Int?, key: Int, contextID: UInt64
     ) throws(MPIError) -> SplitPlan? {
         let call = try beginCollective(.split, root: nil)
-        let all = try allgather(
-            SplitEntry(hasColor: color != nil ? 1 : 0, color: color ?? 0, key: key))
+        let mine = SplitEntry(hasColor: color != nil ? 1 : 0, color: color ?? 0, key: key)
+        // Part of this call, so that a mismatch is reported as one of `split`.
+        let all: [SplitEntry] = try withBytes(of: mine) { (part) throws(MPIError) in
+            try uninitializedArray(size) { (whole) throws(MPIError) in
+                try allgather(part, into: whole, call)
+            }
+        }
         guard let color else { return nil }
         let members = all.indices.filter { all[$0].hasColor != 0 && all[$0].color == color }
             .sorted { (all[$0].key, $0) < (all[$1].key, $1) }

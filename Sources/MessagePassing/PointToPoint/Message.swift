@@ -52,15 +52,14 @@ extension Communicator {
     /// Blocks until a message from `source` with `tag` is there, and claims it (MPI_Mprobe). Local.
     @inlinable
     public func mprobe(from source: Source, tag: Tag = .zero) throws(MPIError) -> Message {
-        let (message, status): (MessageHandle, Status) = try mprobe(from: source, tag: tag)
+        let (message, status) = try mprobeHandle(from: source, tag: tag)
         return Message(self, message, status)
     }
 
     /// Claims a message from `source` with `tag` if one is there (MPI_Improbe). Local.
     @inlinable
     public func improbe(from source: Source, tag: Tag = .zero) throws(MPIError) -> Message? {
-        let claimed: (message: MessageHandle, status: Status)? = try improbe(from: source, tag: tag)
-        guard let claimed else { return nil }
+        guard let claimed = try improbeHandle(from: source, tag: tag) else { return nil }
         return Message(self, claimed.message, claimed.status)
     }
 }
