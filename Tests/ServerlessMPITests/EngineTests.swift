@@ -27,15 +27,15 @@ struct EngineTests {
                     mine.span, to: .rank(right), tag: Tag(number), into: theirs.mutableSpan,
                     from: .rank(left), tag: Tag(number))
                 #expect(status.byteCount == count && status.source == left, "size \(size)")
-                #expect(
-                    theirs == pattern(count, from: left, number: number),
+                expectSame(
+                    theirs, pattern(count, from: left, number: number),
                     "size \(size), \(count) bytes")
                 var late = [UInt8](repeating: 0, count: count)
                 let sending = try world.isend(mine.span, to: .rank(right), tag: 99)
                 try world.barrier()
                 try world.recv(into: late.mutableSpan, from: .any, tag: .any)
                 _ = try sending.wait()
-                #expect(late == theirs, "size \(size), \(count) bytes, receive posted late")
+                expectSame(late, theirs, "size \(size), \(count) bytes, receive posted late")
             }
         }
     }
@@ -74,7 +74,7 @@ struct EngineTests {
                 for _ in 0..<count {
                     try world.recv(into: buffer.mutableSpan, from: .rank(peer), tag: 5)
                 }
-                #expect(buffer == pattern(1000, from: peer, number: 0))
+                expectSame(buffer, pattern(1000, from: peer, number: 0), "from \(peer)")
                 try sends.waitAll()
             }
         }
@@ -181,7 +181,7 @@ private func ringInThread(_ world: ServerlessCommunicator, tag: Tag, rounds: Int
         var theirs = [Int](repeating: -1, count: mine.count)
         try world.sendrecv(
             mine.span, to: right, tag: tag, into: theirs.mutableSpan, from: left, tag: tag)
-        #expect(theirs == mine)
+        expectSame(theirs, mine, "tag \(tag), round \(round)")
     }
 }
 
@@ -219,8 +219,8 @@ private func exchangeRandomly(
         where message.to == world.rank && message.tag == tag {
             let received = try world.recv(
                 UInt8.self, from: .rank(message.from), tag: Tag(message.tag))
-            #expect(
-                received == pattern(message.byteCount, from: message.from, number: number),
+            expectSame(
+                received, pattern(message.byteCount, from: message.from, number: number),
                 "size \(world.size), seed \(seed), message \(number)")
         }
     }

@@ -193,6 +193,19 @@ func pattern(_ count: Int, from rank: Int, number: Int) -> [UInt8] {
     return Array(noise[start..<start + count])
 }
 
+/// Records one line if these bytes are not those. `#expect(a == b)` would search for the smallest
+/// difference between them, which takes minutes for large messages.
+func expectSame<Element: Equatable>(
+    _ received: [Element], _ expected: [Element], _ what: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+) {
+    if received == expected { return }
+    let first = zip(received, expected).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+    Issue.record(
+        "\(what): \(received.count) elements where \(expected.count) were sent, wrong from \(first ?? 0)",
+        sourceLocation: sourceLocation)
+}
+
 /// Random bytes that messages are cut out of; made once, as debug builds are slow at it.
 private let noise: [UInt8] = {
     var random = Seeded(1)

@@ -157,7 +157,8 @@ struct FailureTests {
             } else {
                 usleep(300_000)
                 let received = try world.recv(UInt8.self, from: 0)
-                #expect(received == pattern(64 << 10, from: 0, number: world.rank))
+                expectSame(
+                    received, pattern(64 << 10, from: 0, number: world.rank), "size \(size)")
             }
         }
     }
@@ -181,7 +182,7 @@ struct FailureTests {
                 usleep(200_000)
                 for _ in 0..<count {
                     let received = try world.recv(UInt8.self, from: 0)
-                    #expect(received == expected)
+                    expectSame(received, expected, "a message sent before leaving")
                 }
             }
         }

@@ -65,6 +65,7 @@ struct JobTests {
     func failure(size: Int) throws {
         struct Mishap: Error {}
         let lines = try run(size, .on) { world in
+            try world.barrier()
             if world.rank == 1 { throw Mishap() }
             _ = try world.recv(Int.self, from: .any)
         }
@@ -80,6 +81,8 @@ struct JobTests {
     @Test("a rank that vanishes fails all others with one cause", arguments: [3, 4])
     func vanishing(size: Int) throws {
         let lines = try run(size, .none) { world in
+            // All have joined; a rank still joining would say so beside the cause.
+            try world.barrier()
             if world.rank == 0 {
                 for case let link? in world.engine.links { shutdown(link.pointee.socket, 2) }
             }
