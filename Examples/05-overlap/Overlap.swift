@@ -15,7 +15,8 @@ import MessagePassing
         withWorld { world in
             // Beyond the ends there is nobody: `.none` receives nothing and keeps the 0 there.
             let left = world.rank == 0 ? Source.none : .rank(world.rank - 1)
-            let right = world.rank == world.size - 1
+            let right =
+                world.rank == world.size - 1
                 ? Destination.none : .rank(world.rank + 1)
             let rod = [Double](repeating: Double(world.rank + 1), count: 1000)
 

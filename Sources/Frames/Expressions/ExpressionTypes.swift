@@ -146,7 +146,8 @@ extension [String] {
     /// The element with the least edit distance to `name`, if that is small enough to be a typo.
     func nearest(to name: String) -> String? {
         let scored = map { ($0, $0.lowercased().editDistance(to: name.lowercased())) }
-        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= Swift.max(1, (name.count + 1) / 3)
+        guard let best = scored.min(by: { $0.1 < $1.1 }),
+            best.1 <= Swift.max(1, (name.count + 1) / 3)
         else { return nil }
         return best.0
     }
