@@ -47,7 +47,7 @@ private struct Job {
         do throws(LaunchError) {
             for plan in plans {
                 let child = try ChildProcess(plan)
-                watchdog.watch(child.identifier)
+                watchdog.watch(child.identifier, isStarter: plan.rank == nil)
                 children.append(child)
             }
         } catch {
@@ -89,9 +89,23 @@ private struct Job {
         }
     }
 
-    /// Of several that failed since the last look, one that a signal killed is the cause and the
-    /// others are its victims.
+    /// Of several that failed at about the same time, one that a signal killed is the cause and
+    /// the others are its victims. The victims may end first: a killed process closes its
+    /// connections before it counts as ended.
     private mutating func checkExits() {
+        var failed = newFailures()
+        if failed.isEmpty { return }
+        if end == nil && !failed.contains(where: \.wasKilledBySignal) {
+            usleep(Job.causeDelayMicroseconds)
+            failed += newFailures()
+        }
+        guard let cause = failed.first(where: \.wasKilledBySignal) ?? failed.first else { return }
+        finish(.failed(exitCode: cause.exitCode ?? 1, rank: cause.rank))
+    }
+
+    private static let causeDelayMicroseconds: UInt32 = 50_000
+
+    private mutating func newFailures() -> [ChildProcess] {
         var failed: [ChildProcess] = []
         for index in children.indices where children[index].exitCode == nil {
             children[index].checkExit()
@@ -99,8 +113,7 @@ private struct Job {
                 failed.append(children[index])
             }
         }
-        guard let cause = failed.first(where: \.wasKilledBySignal) ?? failed.first else { return }
-        finish(.failed(exitCode: cause.exitCode ?? 1, rank: cause.rank))
+        return failed
     }
 
     private mutating func interrupt(_ number: Int32) {

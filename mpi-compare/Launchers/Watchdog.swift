@@ -10,17 +10,29 @@ struct Watchdog {
     private let process: pid_t
     private let pipe: Int32
 
-    /// KILL follows TERM after a second.
+    /// KILL follows TERM when the groups are gone, or after five seconds: mpirun needs more than
+    /// one to end its ranks and remove its files, which it does only while somebody takes its
+    /// output; the launcher no longer does.
     private static let script = """
         trap '' INT TERM HUP
-        groups=
-        while read -r word; do
-            case $word in done) exit 0 ;; *) groups="$groups -$word" ;; esac
+        groups= starters= readers=
+        while read -r group kind; do
+            case $group in done) exit 0 ;; esac
+            groups="$groups -$group"
+            case $kind in starter) starters="$starters $group" ;; esac
         done
         [ -n "$groups" ] || exit 0
+        for starter in $starters; do
+            for stream in 1 2; do
+                cat /proc/$starter/fd/$stream &
+                readers="$readers $!"
+            done
+        done
         kill -s TERM -- $groups; kill -s CONT -- $groups
-        sleep 1
-        kill -s KILL -- $groups
+        left() { for group in $groups; do kill -s 0 -- $group && return; done; return 1; }
+        tries=0
+        while left && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+        kill -s KILL -- $groups $readers
         """
 
     init() throws(LaunchError) {
@@ -43,7 +55,10 @@ struct Watchdog {
     }
 
     /// To be ended when the launcher dies.
-    func watch(_ group: pid_t) { write("\(group)\n") }
+    /// - Parameter isStarter: does it start the ranks itself, as mpirun does?
+    func watch(_ group: pid_t, isStarter: Bool) {
+        write("\(group)\(isStarter ? " starter" : "")\n")
+    }
 
     /// The job is over and everything it started is gone.
     func dismiss() {
