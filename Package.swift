@@ -130,5 +130,14 @@ let package = Package(
                 "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),
+        // What a user of the built programs sees when things go wrong.
+        .testTarget(
+            name: "FaultTests",
+            dependencies: [
+                "mpi-compare", "rendezvous", "worker-threads", "worker-openmpi",
+                "worker-serverless", "conformance-threads", "conformance-openmpi",
+                "conformance-serverless",
+            ],
+            swiftSettings: strict),
     ]
 )
