@@ -9,6 +9,8 @@ extension Column: ExpressibleByArrayLiteral {
         self = builder.finish(.int64)
     }
 
+    /// Integer literals prefer int64.
+    @_disfavoredOverload
     public init(_ values: [Double?]) {
         var builder = FixedWidthBuilder<Double>(capacity: values.count)
         for value in values {
