@@ -114,6 +114,7 @@ let package = Package(
         .testTarget(
             name: "ThreadMPITests", dependencies: ["ThreadMPI", "MessagePassing"],
             swiftSettings: strict),
+        .testTarget(name: "ConformanceTests", swiftSettings: strict),
         .testTarget(
             name: "ServerlessMPITests",
             dependencies: [

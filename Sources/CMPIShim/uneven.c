@@ -68,9 +68,22 @@ static int side_set_all(side *side, cmpi_partition partition) {
     return code;
 }
 
+static int is_empty(const side *side) {
+    for (int rank = 0; rank < side->size; rank++) {
+        if (side->counts[rank] != 0) return 0;
+    }
+    return 1;
+}
+
 static int exchange(
     const void *send, const side *sends, void *recv, const side *recvs, uint64_t comm,
     double seconds) {
+    // Two equal addresses, as of two empty buffers, are an exchange in place to Open MPI 4.1's
+    // nonblocking form; a rank that leaves it early for want of data then numbers all later calls
+    // unlike its peers.
+    static char nothing[2];
+    if (is_empty(sends)) send = &nothing[0];
+    if (is_empty(recvs)) recv = &nothing[1];
     if (seconds < 0) {
         return MPI_Alltoallw(
             send, sends->counts, sends->displacements, sends->types, recv, recvs->counts,

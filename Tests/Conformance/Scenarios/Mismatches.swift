@@ -1,6 +1,7 @@
 // Ranks that disagree about a collective: under MPI a hang, elsewhere an error that names both
 // calls, on every rank.
 
+import Glibc
 import MessagePassing
 
 /// Runs `program`, which must fail with `mismatchedCollective`; every rank reports the error it
@@ -18,6 +19,8 @@ func mismatched(
             try program(world)
         } catch {
             report("rank \(world.rank) got \(error)")
+            // A launcher ends the job at the first failure: the others shall have reported, too.
+            sleep(1)
             throw error
         }
         report("rank \(world.rank) got no error")

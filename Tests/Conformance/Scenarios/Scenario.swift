@@ -9,7 +9,7 @@ struct Scenario: Sendable {
 
     static let names = [
         "early-exit", "mismatch-operation", "mismatch-root", "mismatch-count",
-        "compute-then-talk SECONDS", "hang-around", "fail RANK",
+        "compute-then-talk SECONDS", "hang-around", "fail RANK", "truncate",
     ]
 
     /// Nil if there is no scenario of this name.
@@ -26,6 +26,7 @@ struct Scenario: Sendable {
         case "fail":
             let rank = try Scenario.number(after: name, &arguments)
             run = { world, _ in try fail(world, rank: rank) }
+        case "truncate": run = { world, _ in try truncate(world) }
         default: return nil
         }
     }
@@ -87,6 +88,25 @@ private func hangAround(_ world: any Communicator) throws {
 private func fail(_ world: any Communicator, rank: Int) throws {
     if world.rank == rank {
         throw MPIError(.programFailed, operation: "fail", reason: "rank \(rank) was told to fail")
+    }
+    try world.barrier()
+}
+
+/// Everyone's buffer is too short for what rank 0 sends.
+private func truncate(_ world: any Communicator) throws {
+    let sent = Values(seed: 1).elements(UInt8.self, 100_000, stream: 0)
+    if world.rank == 0 {
+        var group = world.requests()
+        for peer in 1..<max(world.size, 1) { try group.isend(sent.span, to: .rank(peer)) }
+        try group.waitAll()
+    } else {
+        // Room enough for the test itself to survive what MPI does.
+        var room = [UInt8](repeating: 0, count: 200_000)
+        try room.withUnsafeMutableBytes { bytes in
+            let short = UnsafeMutableRawBufferPointer(rebasing: bytes[..<10])
+            _ = try world.wait(
+                try world.irecv(into: short, from: 0, tag: 0, context: .pointToPoint))
+        }
     }
     try world.barrier()
 }

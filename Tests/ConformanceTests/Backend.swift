@@ -1,0 +1,94 @@
+// The backends as tests start them.
+
+import Glibc
+
+enum Backend: String, CaseIterable, CustomStringConvertible {
+    case threads
+    case openmpi
+    case openmpiTCP = "openmpi-tcp"
+    case serverless
+    case serverlessTLS = "serverless-tls"
+
+    var description: String { rawValue }
+
+    /// The conformance executable linked to this backend.
+    var program: String {
+        switch self {
+        case .threads: "conformance-threads"
+        case .openmpi, .openmpiTCP: "conformance-openmpi"
+        case .serverless, .serverlessTLS: "conformance-serverless"
+        }
+    }
+
+    var isAvailable: Bool {
+        switch self {
+        case .openmpi, .openmpiTCP: Installation.hasMPI
+        case .threads, .serverless, .serverlessTLS: true
+        }
+    }
+
+    static var available: [Backend] { allCases.filter(\.isAvailable) }
+
+    /// Those that tell ranks which call different collectives so.
+    static let detectingMismatch: [Backend] = [.threads, .serverless, .serverlessTLS]
+
+    /// Runs the conformance program on `ranks` ranks.
+    func run(
+        ranks: Int, _ arguments: [String] = [], environment: [String: String] = [:],
+        timeoutSeconds: Int = 240
+    ) -> Outcome {
+        let program = Installation.path(program)
+        var variables = environment
+        var command: [String]
+        switch self {
+        case .threads:
+            variables["THREADMPI_RANKS"] = "\(ranks)"
+            command = [program]
+        case .openmpi, .openmpiTCP:
+            command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "\(ranks)"]
+            for (name, value) in environment { command += ["-x", "\(name)=\(value)"] }
+            if self == .openmpiTCP { command += ["--mca", "btl", "tcp,self"] }
+            command.append(program)
+        case .serverless, .serverlessTLS:
+            command = [
+                Installation.path("mpi-compare"), "launch", "-n", "\(ranks)", "--environment",
+                rawValue, "--", program,
+            ]
+        }
+        return ConformanceTests.run(
+            command + arguments, environment: variables, timeoutSeconds: timeoutSeconds)
+    }
+}
+
+/// What is on this machine.
+enum Installation {
+    /// Where the programs under test are: the release build if `CONFORMANCE_BIN_DIR` says so, else
+    /// beside this test.
+    static let binaries: String = {
+        if let directory = getenv("CONFORMANCE_BIN_DIR") { return String(cString: directory) }
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        let path = String(
+            decoding: buffer.prefix(max(count, 0)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+    }()
+
+    static func path(_ program: String) -> String { "\(binaries)/\(program)" }
+
+    /// Are Open MPI's launcher and its development files installed?
+    static let hasMPI = find("mpirun") != nil && hasHeaders
+
+    private static var hasHeaders: Bool {
+        let directories = [
+            "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib",
+            "/usr/local/lib",
+        ]
+        return directories.contains { access("\($0)/pkgconfig/ompi-c.pc", R_OK) == 0 }
+    }
+
+    static func find(_ program: String) -> String? {
+        guard let path = getenv("PATH") else { return nil }
+        return String(cString: path).split(separator: ":").map { "\($0)/\(program)" }
+            .first { access($0, X_OK) == 0 }
+    }
+}

@@ -1,0 +1,96 @@
+// What only the real MPI has: a library to be linked, 32-bit counts, blocking calls without end.
+
+import Testing
+
+@Suite("SwiftMPI", .serialized)
+struct OpenMPITests {
+    @Test(
+        "links the real MPI library where it is installed", .enabled(if: Installation.hasMPI),
+        arguments: ["conformance-openmpi", "worker-openmpi"])
+    func linksMPI(_ program: String) {
+        let libraries = run(["ldd", Installation.path(program)], timeoutSeconds: 30)
+        #expect(
+            libraries.output.contains("libmpi.so"),
+            """
+            \(program) is built without MPI though it is installed: SwiftPM takes the stub when \
+            pkg-config is not on PATH. \(libraries.report)
+            """)
+    }
+
+    @Test(
+        "is in no other backend's program",
+        arguments: ["conformance-threads", "conformance-serverless", "worker-serverless"])
+    func othersLinkNone(_ program: String) {
+        let libraries = run(["ldd", Installation.path(program)], timeoutSeconds: 30)
+        #expect(libraries.exitCode == 0, "\(libraries.report)")
+        #expect(!libraries.output.contains("libmpi"), "\(libraries.report)")
+    }
+
+    @Test(
+        "without MPI says which packages to install", .disabled(if: Installation.hasMPI))
+    func saysWhatToInstall() {
+        let outcome = run([Installation.path("conformance-openmpi")], timeoutSeconds: 30)
+        #expect(outcome.exitCode == 1, "\(outcome.report)")
+        for package in ["libopenmpi-dev", "openmpi-bin", "pkg-config"] {
+            #expect(outcome.errors.contains(package), "\(outcome.report)")
+        }
+        #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.report)")
+    }
+
+    @Test("runs alone, without mpirun", .enabled(if: Installation.hasMPI))
+    func singleton() {
+        let outcome = run([Installation.path("conformance-openmpi")], timeoutSeconds: 240)
+        expectAllPassed(outcome, "alone")
+    }
+
+    @Test(
+        "does the same beyond the largest count MPI takes", .enabled(if: Installation.hasMPI),
+        arguments: [1, 3], ["1000", "7"])
+    func largeCounts(ranks: Int, limit: String) {
+        // Derived types of so few bytes are slow; the flood and the 64 MiB need no more proof.
+        for topic in limit == "7" ? ["all-to-all", "gather", "scatter", "prefix"] : [""] {
+            let outcome = Backend.openmpi.run(
+                ranks: ranks, ["--only", topic], environment: ["SWIFTMPI_MAX_COUNT": limit])
+            expectAllPassed(outcome, "limit \(limit), \(ranks) ranks, \(topic)", atLeast: 4)
+        }
+    }
+
+    @Test(
+        "does the same with a deadline, when calls do not block", .enabled(if: Installation.hasMPI),
+        arguments: [1, 4])
+    func deadline(ranks: Int) {
+        let outcome = Backend.openmpi.run(ranks: ranks, environment: ["SWIFTMPI_TIMEOUT": "200"])
+        expectAllPassed(outcome, "deadline, \(ranks) ranks")
+    }
+
+    @Test("past its deadline ends the job and says where", .enabled(if: Installation.hasMPI))
+    func expiry() {
+        let outcome = Backend.openmpi.run(
+            ranks: 2, ["compute-then-talk", "20"], environment: ["SWIFTMPI_TIMEOUT": "2"],
+            timeoutSeconds: 60)
+        #expect(outcome.exitCode != 0, "\(outcome.report)")
+        #expect(
+            outcome.errors.contains("rank 0: allreduce: timedOut"), "\(outcome.report)")
+    }
+
+    @Test(
+        "refuses settings that make no sense, with one line", .enabled(if: Installation.hasMPI),
+        arguments: [("SWIFTMPI_TIMEOUT", "soon"), ("SWIFTMPI_MAX_COUNT", "0")])
+    func badSettings(_ setting: (name: String, value: String)) {
+        let outcome = run(
+            [Installation.path("conformance-openmpi")], environment: [setting.name: setting.value],
+            timeoutSeconds: 30)
+        #expect(outcome.exitCode == 1, "\(outcome.report)")
+        #expect(outcome.errors.contains("\(setting.name) is \(setting.value)"), "\(outcome.report)")
+        #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.report)")
+    }
+
+    @Test(
+        "ends the job when a long message meets a short buffer", .enabled(if: Installation.hasMPI))
+    func longTruncation() {
+        let outcome = Backend.openmpi.run(ranks: 2, ["truncate"], timeoutSeconds: 60)
+        #expect(outcome.exitCode != 0, "\(outcome.report)")
+        #expect(
+            outcome.errors.contains("recv: truncated, rank 0, tag 0"), "\(outcome.report)")
+    }
+}

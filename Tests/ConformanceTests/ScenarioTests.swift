@@ -1,0 +1,76 @@
+// Programs that end early, disagree, stall or fail, on every backend.
+
+import Testing
+
+@Suite("A job", .serialized)
+struct ScenarioTests {
+    @Test(
+        "delivers what a rank sent before it left", arguments: Backend.available, [2, 4])
+    func earlyExit(_ backend: Backend, ranks: Int) {
+        let outcome = backend.run(ranks: ranks, ["early-exit"], timeoutSeconds: 60)
+        #expect(outcome.exitCode == 0, "\(backend), \(ranks) ranks: \(outcome.report)")
+        for rank in 1..<ranks {
+            #expect(
+                outcome.output.contains("rank \(rank) received 65536 bytes"),
+                "\(backend), \(ranks) ranks: \(outcome.report)")
+        }
+    }
+
+    @Test(
+        "whose ranks call different collectives fails on all of them, naming both calls",
+        arguments: Backend.detectingMismatch,
+        [
+            ("mismatch-operation", ["allgather", "bcast"]),
+            ("mismatch-root", ["bcast(root: 0)", "bcast(root: 2)"]),
+            ("mismatch-count", ["allgather", "16", "24"]),
+        ])
+    func mismatch(_ backend: Backend, _ program: (scenario: String, names: [String])) {
+        let outcome = backend.run(ranks: 3, [program.scenario], timeoutSeconds: 60)
+        let what = "\(backend), \(program.scenario)"
+        #expect(outcome.exitCode != 0, "\(what): \(outcome.report)")
+        for rank in 0..<3 {
+            let line =
+                outcome.output.split(separator: "\n")
+                .first { $0.contains("rank \(rank) got ") } ?? ""
+            #expect(line.contains("mismatchedCollective"), "\(what): \(outcome.report)")
+            for name in program.names {
+                #expect(line.contains(name), "\(what), \(name): \(outcome.report)")
+            }
+        }
+    }
+
+    @Test("waits for a rank that computes in silence", arguments: Backend.available)
+    func computeThenTalk(_ backend: Backend) {
+        let outcome = backend.run(ranks: 3, ["compute-then-talk", "8"], timeoutSeconds: 60)
+        #expect(outcome.exitCode == 0, "\(backend): \(outcome.report)")
+        for rank in 0..<3 {
+            #expect(
+                outcome.output.contains("rank \(rank) talked to 3 ranks"),
+                "\(backend): \(outcome.report)")
+        }
+    }
+
+    @Test(
+        "ends on all ranks, with the cause, when one throws", arguments: Backend.available, [0, 2])
+    func oneFails(_ backend: Backend, rank: Int) {
+        let outcome = backend.run(ranks: 3, ["fail", "\(rank)"], timeoutSeconds: 60)
+        #expect(outcome.exitCode != 0 && !outcome.timedOut, "\(backend): \(outcome.report)")
+        #expect(
+            outcome.errors.contains(
+                "rank \(rank): fail: programFailed: rank \(rank) was told to fail"),
+            "\(backend): \(outcome.report)")
+    }
+
+    @Test("that runs for ever ends when it is told to", arguments: Backend.available)
+    func hangAround(_ backend: Backend) {
+        let outcome = backend.run(ranks: 3, ["hang-around"], timeoutSeconds: 5)
+        #expect(outcome.timedOut, "\(backend): \(outcome.report)")
+        // Every rank named its process; none of them is left.
+        let processes = outcome.output.split(separator: "\n")
+            .compactMap { $0.split(separator: " ").last }.compactMap { Int32($0) }
+        #expect(processes.count == 3, "\(backend): \(outcome.report)")
+        for process in Set(processes) {
+            #expect(isGone(process), "\(backend): process \(process) is left")
+        }
+    }
+}

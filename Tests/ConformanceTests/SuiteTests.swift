@@ -1,0 +1,50 @@
+// The conformance suite on every backend and number of ranks.
+
+import Testing
+
+@Suite("The conformance suite", .serialized)
+struct SuiteTests {
+    @Test(
+        "passes on every backend with every number of ranks",
+        arguments: Backend.available, [1, 2, 3, 4, 5, 8])
+    func passes(_ backend: Backend, ranks: Int) {
+        expectAllPassed(backend.run(ranks: ranks), "\(backend), \(ranks) ranks")
+    }
+
+    @Test(
+        "passes with another seed", arguments: Backend.available)
+    func otherSeed(_ backend: Backend) {
+        let outcome = backend.run(ranks: 3, ["--only", "random", "--seed", "7"])
+        expectAllPassed(outcome, "\(backend), seed 7", atLeast: 3)
+    }
+
+    @Test("that runs no check is a failure", arguments: Backend.available)
+    func nothingRun(_ backend: Backend) {
+        let outcome = backend.run(ranks: 2, ["--only", "no check has this name"])
+        #expect(outcome.exitCode != 0, "\(backend): \(outcome.report)")
+        #expect(outcome.output.contains("0 passed, 0 failed"), "\(backend): \(outcome.report)")
+    }
+
+    @Test("refuses an argument it does not know, with one line that lists the scenarios")
+    func unknownArgument() {
+        let outcome = Backend.threads.run(ranks: 1, ["no-such-scenario"])
+        #expect(outcome.exitCode != 0, "\(outcome.report)")
+        #expect(outcome.errors.contains("early-exit"), "\(outcome.report)")
+        #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.report)")
+    }
+}
+
+/// Ended well, with checks passed, at least so many, and none failed.
+func expectAllPassed(
+    _ outcome: Outcome, _ what: String, atLeast: Int = 100,
+    sourceLocation: SourceLocation = #_sourceLocation
+) {
+    let summary = outcome.output.split(separator: "\n").last { $0.contains(" passed, ") } ?? ""
+    // Launchers put the rank before the line.
+    let words = summary.split(separator: " ").suffix(4)
+    let numbers = words.compactMap { Int($0) }
+    let isGood = numbers.count == 2 && numbers[0] >= atLeast && numbers[1] == 0
+    #expect(
+        isGood && outcome.exitCode == 0, "\(what): \(outcome.report)",
+        sourceLocation: sourceLocation)
+}
