@@ -22,7 +22,7 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
 
     var isAvailable: Bool {
         switch self {
-        case .openmpi, .openmpiTCP: Installation.hasMPI
+        case .openmpi, .openmpiTCP: Installation.runsMPI
         case .threads, .serverless, .serverlessTLS: true
         }
     }
@@ -75,8 +75,17 @@ enum Installation {
 
     static func path(_ program: String) -> String { "\(binaries)/\(program)" }
 
-    /// Are Open MPI's launcher and its development files installed?
-    static let hasMPI = find("mpirun") != nil && hasHeaders
+    /// Is everything there that a build with MPI needs? Then it must have been built with it.
+    static let hasMPI = find("mpirun") != nil && find("pkg-config") != nil && hasHeaders
+
+    /// Was it built with MPI, and can it be started?
+    static let runsMPI =
+        find("mpirun") != nil && libraries("conformance-openmpi").contains("libmpi")
+
+    /// The shared libraries a program is linked to.
+    static func libraries(_ program: String) -> String {
+        run(["ldd", path(program)], timeoutSeconds: 30).output
+    }
 
     private static var hasHeaders: Bool {
         let directories = [

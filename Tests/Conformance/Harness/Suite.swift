@@ -26,7 +26,9 @@ struct Suite {
                 let failures = try collect(failuresOf(check), over: reports)
                 if world.rank == 0 {
                     if failures.isEmpty { passed += 1 } else { failed += 1 }
-                    for failure in failures { print(line(check, failure)) }
+                    if !failures.isEmpty {
+                        print(line(check, failures.joined(separator: "; ")))
+                    }
                 }
             }
         }
