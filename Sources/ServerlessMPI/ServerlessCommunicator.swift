@@ -192,7 +192,7 @@ public final class ServerlessCommunicator: Communicator {
 
 extension RequestHandle {
     /// The request of an operation with `.none`; slots are never named 0.
-    fileprivate static let completed = RequestHandle(rawValue: 0)
+    static let completed = RequestHandle(rawValue: 0)
 }
 
 extension MessageHandle {

@@ -102,6 +102,25 @@ struct EngineTests {
         }
     }
 
+    @Test("a group waits for requests of nobody as well", arguments: 1...3)
+    func nobodyInGroup(size: Int) throws {
+        try EngineWorld(size: size).check { world in
+            let isLast = world.rank == size - 1
+            var received = [-1]
+            let own = [world.rank]
+            do {
+                var group = world.requests()
+                try group.irecv(
+                    into: received.mutableSpan,
+                    from: world.rank == 0 ? .none : .rank(world.rank - 1))
+                try group.isend(own.span, to: isLast ? .none : .rank(world.rank + 1))
+                let statuses = try group.waitAll()
+                #expect(statuses.count == 2, "size \(size), rank \(world.rank)")
+            }
+            #expect(received == [world.rank - 1], "size \(size), rank \(world.rank)")
+        }
+    }
+
     @Test("collectives work over links", arguments: 1...4)
     func collectives(size: Int) throws {
         try EngineWorld(size: size).check { world in

@@ -90,6 +90,10 @@ extension Engine {
         defer { unlock() }
         var first: MPIError?
         for (position, handle) in handles.enumerated() {
+            if handle == .completed {
+                if !statuses.isEmpty { statuses[position] = .empty }
+                continue
+            }
             do throws(MPIError) {
                 guard let index = requests.find(handle.rawValue) else {
                     throw unknownRequest("waitall")
