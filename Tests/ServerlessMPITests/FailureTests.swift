@@ -114,6 +114,37 @@ struct FailureTests {
         }
     }
 
+    @Test("a disagreement is noticed behind a message that agrees")
+    func mismatchBehindAgreement() throws {
+        var world = EngineWorld(size: 3)
+        world.settings.timeout = .seconds(4)
+        let errors = try world.run { world in
+            switch world.rank {
+            case 0:
+                _ = try world.recv(Int.self, from: .rank(1))
+                let go = [1]
+                try world.send(go.span, to: .rank(2))
+                _ = try world.recv(Int.self, from: .rank(2))
+                _ = try world.gather(0, root: 0)
+            case 1:
+                _ = try world.gather(1, root: 0)
+                let done = [1]
+                try world.send(done.span, to: .rank(0))
+            default:
+                _ = try world.recv(Int.self, from: .rank(0))
+                _ = try world.reduce(2, .sum, root: 0)
+                let done = [1]
+                try world.send(done.span, to: .rank(0))
+            }
+            try world.barrier()
+        }
+        for (rank, error) in errors.enumerated() {
+            #expect(
+                error?.code == .mismatchedCollective,
+                "rank \(rank): \(String(describing: error))")
+        }
+    }
+
     @Test("different roots are a named error on all ranks", arguments: [2, 3])
     func mismatchedRoots(size: Int) throws {
         let errors = try EngineWorld(size: size).run { world in

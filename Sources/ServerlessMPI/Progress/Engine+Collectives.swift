@@ -13,7 +13,8 @@ extension Engine {
         defer { unlock() }
         try checkAlive()
         let call = space.ledger.begin(operation, root: root)
-        if let (theirs, source) = space.queues.unexpectedCall(sequence: call.sequence),
+        if let (theirs, source) = space.queues.unexpectedCall(
+            sequence: call.sequence, otherThan: call.packed),
             let error = space.ledger.mismatch(arrived: theirs, from: source)
         {
             suspect(error)
