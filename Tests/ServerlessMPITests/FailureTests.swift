@@ -145,6 +145,39 @@ struct FailureTests {
         }
     }
 
+    @Test("after a failure nothing is sent from the program's memory")
+    func nothingSentAfterFailure() throws {
+        var world = EngineWorld(size: 2)
+        world.sendBufferByteCount = 4096
+        world.settings.eagerByteCountMax = 8 << 20
+        let (left, right) = try connectedPair()
+        defer { close(right) }
+        let engine = try Engine(
+            rank: 0, links: [nil, world.link(to: 1, left, nil)], settings: world.settings)
+        let payload = UnsafeMutableRawBufferPointer.allocate(byteCount: 8 << 20, alignment: 8)
+        defer { payload.deallocate() }
+        payload.initializeMemory(as: UInt8.self, repeating: 7)
+        engine.links[1]?.pointee.sendCredit.raise(to: .max)
+        let handle = try engine.isend(
+            UnsafeRawBufferPointer(payload), in: engine.world, to: 1, tag: .zero, call: 0)
+        try #require(engine.state.pointee.blockedLinkCount == 1, "the socket takes everything")
+        engine.jobFailed(MPIError(.aborted, operation: "test", reason: "over"))
+        #expect(throws: MPIError.self) { _ = try engine.wait(handle) }
+        var sink = [UInt8](repeating: 0, count: 100_000)
+        func drain() -> Int {
+            usleep(20_000)
+            var total = 0
+            while case let count = recv(right, &sink, sink.count, 0), count > 0 { total += count }
+            return total
+        }
+        while drain() > 0 {}
+        // What a thread does that slept in the kernel while the job failed.
+        engine.lock()
+        engine.sleepInPoller(atMost: 100)
+        engine.unlock()
+        #expect(drain() == 0, "bytes of memory that the program has back were sent")
+    }
+
     @Test("different roots are a named error on all ranks", arguments: [2, 3])
     func mismatchedRoots(size: Int) throws {
         let errors = try EngineWorld(size: size).run { world in

@@ -70,8 +70,8 @@ extension Engine {
         lock()
         if failure == nil {
             if suspicion != cause { foundCause = false }
-            failure = cause
             notifyPeers(cause)
+            failure = cause
         }
         state.pointee.hasNews = true
         unlock()

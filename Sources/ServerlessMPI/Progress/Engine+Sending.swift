@@ -92,6 +92,8 @@ extension Engine {
     /// Writes what is queued, as far as the socket takes it. True if anything was written.
     @discardableResult
     func flush(_ link: LinkPointer) -> Bool {
+        // After a failure calls have thrown, and the memory they were sending from may be gone.
+        guard !state.pointee.isTroubled else { return false }
         var progressed = false
         while link.pointee.hasQueue {
             if link.pointee.isWriteClosed {
