@@ -125,7 +125,10 @@ extension Engine {
         try checkAlive()
         var idle = IdleState()
         while true {
-            if let found = attempt() { return found }
+            if let found = attempt() {
+                handOverPolling()
+                return found
+            }
             try step(&idle, awaited)
         }
     }
@@ -145,6 +148,7 @@ extension Engine {
     private func finish(_ index: UInt32) throws(MPIError) -> Status {
         let request = requests[index]
         requests.giveBack(index)
+        handOverPolling()
         if state.pointee.isTroubled { try checkAlive() }
         if request.kind == .send { return .empty }
         if request.byteCount > request.capacity {
@@ -155,6 +159,13 @@ extension Engine {
         return Status(
             source: Int(request.source), tag: Tag(rawValue: request.tag),
             byteCount: request.byteCount)
+    }
+
+    /// A call ends that may have been the polling one: a thread that waits for it takes over.
+    private func handOverPolling() {
+        if state.pointee.waiterCount > 0 && !state.pointee.isPolling {
+            state.pointee.hasNews = true
+        }
     }
 
     private func unknownRequest(_ operation: String) -> MPIError {
@@ -250,7 +261,7 @@ extension Engine {
     func waitOnCondition(milliseconds: Int32) {
         if state.pointee.hasNews { announceNews() }
         var until = timespec()
-        clock_gettime(CLOCK_REALTIME, &until)
+        clock_gettime(CLOCK_MONOTONIC, &until)
         let nanoseconds = until.tv_nsec + Int(milliseconds % 1000) * 1_000_000
         until.tv_sec += Int(milliseconds) / 1000 + nanoseconds / 1_000_000_000
         until.tv_nsec = nanoseconds % 1_000_000_000

@@ -122,7 +122,12 @@ final class Engine: @unchecked Sendable {
         mutex = .allocate(capacity: 1)
         pthread_mutex_init(mutex, nil)
         condition = .allocate(capacity: 1)
-        pthread_cond_init(condition, nil)
+        // The wall clock may be set back during a wait.
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
         abortPayload = .allocate(byteCount: FrameLimit.abortByteCountMax, alignment: 16)
         world = MessageSpace(
             contextID: worldContextID, number: 0, rank: rank, group: Array(0..<established.count))
