@@ -27,9 +27,11 @@ extension Engine {
             progressed = true
             break
         }
-        if (budget <= 0) != link.pointee.isUnfinished {
-            link.pointee.isUnfinished = budget <= 0
-            state.pointee.unfinishedLinkCount += budget <= 0 ? 1 : -1
+        // A link closed by its last frame is finished, whatever the budget: nobody reads it again.
+        let isUnfinished = budget <= 0 && !link.pointee.isReadClosed
+        if isUnfinished != link.pointee.isUnfinished {
+            link.pointee.isUnfinished = isUnfinished
+            state.pointee.unfinishedLinkCount += isUnfinished ? 1 : -1
         }
         return progressed
     }
