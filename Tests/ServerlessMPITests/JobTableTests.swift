@@ -12,6 +12,7 @@ import Testing
         var closed: Set<ConnectionID> = []
         var inbox: [ConnectionID: [ServerMessage]] = [:]
 
+        var notes: [String] = []
         init(limits: RendezvousLimits = RendezvousLimits()) {
             table = JobTable(limits: limits) {
                 ServerKeys(operatorSecret: Secret([UInt8](repeating: 1, count: 32)), job: $0)
@@ -25,7 +26,7 @@ import Testing
                     inbox[connection, default: []].append(
                         try ServerMessage(decoding: bytes[...]))
                 case .close(let connection): closed.insert(connection)
-                case .note: break
+                case .note(_, _, let text): notes.append(text)
                 }
             }
         }
@@ -227,6 +228,15 @@ import Testing
             #expect(bench.failure(rank)?.peer == 1)
             #expect(bench.messages(rank).count == 3, "one verdict, whatever comes later")
         }
+    }
+
+    @Test func `what a rank words as the cause is one line in the log`() throws {
+        var bench = Bench()
+        try bench.say(.join(Self.request(0, size: 2)), on: 0)
+        let cause = MPIError(.aborted, operation: "program", reason: "bad\njob=other all is well")
+        try bench.say(.report(cause), on: 0)
+        let note = try #require(bench.notes.last)
+        #expect(note.contains("bad job=other"), "\(note)")
     }
 
     @Test func `a silent rank is lost, one that sends heartbeats is not`() throws {

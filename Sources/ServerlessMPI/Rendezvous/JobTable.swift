@@ -268,7 +268,7 @@ extension JobTable {
         guard jobs[name]?.fail(cause, now: now) == true, let job = jobs[name] else { return }
         let message = ServerMessage.failed(cause).encoded
         for connection in job.connections { effects.append(.send(message, to: connection)) }
-        note(name, "failed\(rank.map { ", reported by rank \($0)" } ?? ""): \(cause)")
+        note(name, "failed\(rank.map { ", reported by rank \($0)" } ?? ""): \(oneLine(cause))")
         remember(name)
     }
 
