@@ -151,7 +151,7 @@ extension MeshConnector {
         guard let identity else { return }
         while let accepted = try? Socket.accept(listener) {
             guard let number = machine?.accepted(),
-                connections.count < identity.size + Self.strangerAllowance || shedStranger()
+                hasRoom(identity.size + Self.strangerAllowance) || shedStranger()
             else {
                 close(accepted.0)
                 continue
@@ -164,6 +164,11 @@ extension MeshConnector {
             handshakes.append(UInt64(number), deadline: .now + Self.handshakeTimeout)
             advance(connection)
         }
+    }
+
+    /// Are fewer connections in the making that others have begun? Own dials are not strangers.
+    private func hasRoom(_ limit: Int) -> Bool {
+        connections.count < limit || connections.values.count { !$0.isDialled } < limit
     }
 
     /// Closes the accepted connection that has longest not said who it is.
