@@ -241,6 +241,7 @@ extension ControlLoop {
         guard reported == nil, state.firstCause == nil else { return }
         guard server.isOpen else { return fail(cause) }
         reported = (cause, .now + ControlThread.verdictTimeout)
+        connectDeadline = nil
         server.send(.report(cause))
         serverMoved()
     }
@@ -254,6 +255,8 @@ extension ControlLoop {
             cause.candidates = reported.cause.candidates
         }
         reported = nil
+        // A time that has passed and that nothing waits for would keep the loop awake.
+        connectDeadline = nil
         state.fail(cause)
         mesh?.stop()
     }
