@@ -109,12 +109,19 @@ final class ServerConnection {
                 open(descriptor, now)
             }
         case .open(let stream):
+            // Closing waits until the stream has let go of its descriptor, which may be reused.
+            var malformed: MalformedMessage?
             let status = stream.advance { bytes in
+                guard malformed == nil else { return }
                 do throws(MalformedMessage) {
                     receive(try ServerMessage(decoding: bytes))
                 } catch {
-                    end(.connectFailed, "it sent what this release does not know: \(error.reason)")
+                    malformed = error
                 }
+            }
+            if let malformed {
+                return end(
+                    .connectFailed, "it sent what this release does not know: \(malformed.reason)")
             }
             if stream.isHandshaken { attemptDeadline = nil }
             settle(status, stream)
