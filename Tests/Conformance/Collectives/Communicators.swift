@@ -123,10 +123,10 @@ let communicatorChecks: [Check] = [
     },
     Check("a message sent in a group before its peer has made the group arrives") {
         world, expect in
-        // The last rank is late for the split's end: it talks to rank 0 first.
         guard let group = try world.split(color: 1, key: 0) else {
             return expect.fail("no communicator")
         }
+        // Ranks leave the split at their own time: some send before others are out of it.
         let send = try group.isend([world.rank].span, to: .rank(group.next), tag: 3)
         let received = try group.recv(Int.self, from: .rank(group.previous), tag: 3)
         try send.wait()
