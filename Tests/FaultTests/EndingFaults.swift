@@ -46,5 +46,20 @@ extension FaultTests {
             #expect(try job.end() == 128 + signal, "\(what): \(job.report)")
             #expect(traces.left() == [], "\(what): \(job.report)")
         }
+
+        @Test("a job that fails by itself leaves no process or file", arguments: environments)
+        func failure(environment: String) throws {
+            let backend = String(environment.prefix { $0 != "-" })
+            let job = try StartedProgram(
+                "mpi-compare",
+                [
+                    "launch", "-n", "3", "--environment", environment, "--",
+                    Machine.path("conformance-\(backend)"), "fail", "1",
+                ])
+            let traces = Traces(of: job)
+            #expect(try job.end() == 1, "\(environment): \(job.report)")
+            #expect(job.errors.contains("rank 1 was told to fail"), "\(environment): \(job.report)")
+            #expect(traces.left() == [], "\(environment): \(job.report)")
+        }
     }
 }
