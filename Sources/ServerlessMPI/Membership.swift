@@ -8,6 +8,9 @@ struct Membership {
     let world: ServerlessCommunicator
     let control: ControlThread?
 
+    /// How long a rank of a failed job tries to tell the server that it goes.
+    private static let failedLeaveTimeout: Duration = .milliseconds(500)
+
     /// Joins and connects; without a configuration this rank is alone.
     init(_ configuration: JoinConfiguration?) throws(MPIError) {
         let settings = try EngineSettings(for: configuration)
@@ -22,11 +25,18 @@ struct Membership {
         let deadline = start + configuration.url.joinTimeout
         let control = try ControlThread.join(configuration, deadline: deadline)
         let joined = ContinuousClock.now
-        let links = try control.connectMesh(deadline: deadline)
-        let setUp = SetUp(
-            joinTime: joined - start, connectTime: ContinuousClock.now - joined,
-            encryption: configuration.url.encryption, paths: links.map { $0?.path })
-        let engine = try Engine(rank: control.rank, links: links, settings: settings)
+        let setUp: SetUp
+        let engine: Engine
+        do throws(MPIError) {
+            let links = try control.connectMesh(deadline: deadline)
+            setUp = SetUp(
+                joinTime: joined - start, connectTime: ContinuousClock.now - joined,
+                encryption: configuration.url.encryption, paths: links.map { $0?.path })
+            engine = try Engine(rank: control.rank, links: links, settings: settings)
+        } catch {
+            control.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
+            throw error
+        }
         engine.setReporter { control.report($0) }
         control.setFailureHandler { engine.jobFailed($0) }
         self.control = control
@@ -48,6 +58,8 @@ struct Membership {
                 .programFailed, operation: "program",
                 reason: "rank \(world.rank) threw: \(error)", peer: world.rank)
         let first = world.engine.abort(own)
+        // The process exits next: OpenSSL's clean-up must not meet the control thread at work.
+        control?.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
         guard first == own && world.engine.foundCause else {
             return "stopped, as the job failed: \(first)"
         }

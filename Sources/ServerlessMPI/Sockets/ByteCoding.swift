@@ -17,29 +17,6 @@ struct ByteWriter {
     mutating func write(bytes more: some Sequence<UInt8>) {
         bytes.append(contentsOf: more)
     }
-
-    /// A length byte and at most 255 bytes of UTF-8, cut between characters.
-    mutating func write(shortText text: String, limit: Int = 255) {
-        let cut = utf8Prefix(text, limit)
-        write(UInt8(cut.count))
-        write(bytes: cut)
-    }
-
-    /// A 16-bit length and at most `limit` bytes of UTF-8, cut between characters.
-    mutating func write(text: String, limit: Int) {
-        let cut = utf8Prefix(text, limit)
-        write(UInt16(cut.count))
-        write(bytes: cut)
-    }
-}
-
-private func utf8Prefix(_ text: String, _ limit: Int) -> [UInt8] {
-    var cut: [UInt8] = []
-    for character in text {
-        guard cut.count + character.utf8.count <= limit else { break }
-        cut.append(contentsOf: character.utf8)
-    }
-    return cut
 }
 
 /// Reads little-endian fields from untrusted bytes.
@@ -75,27 +52,6 @@ struct ByteReader {
         }
         defer { position += count }
         return Array(bytes[position..<position + count])
-    }
-
-    mutating func readShortText(_ field: String) throws(MalformedMessage) -> String {
-        let count = try read(UInt8.self, field)
-        return try readUTF8(Int(count), field)
-    }
-
-    mutating func readText(limit: Int, _ field: String) throws(MalformedMessage) -> String {
-        let count = Int(try read(UInt16.self, field))
-        guard count <= limit else { throw MalformedMessage(reason: "\(field) is too long") }
-        return try readUTF8(count, field)
-    }
-
-    private mutating func readUTF8(
-        _ count: Int, _ field: String
-    ) throws(MalformedMessage) -> String {
-        let bytes = try read(count: count, field)
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw MalformedMessage(reason: "\(field) is not UTF-8")
-        }
-        return text
     }
 
     /// Every message ends where its last field ends.
