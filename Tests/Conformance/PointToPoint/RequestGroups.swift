@@ -30,6 +30,27 @@ let requestGroupChecks: [Check] = [
         expect(try group.testAny() == nil, "testAny")
         expect(try group.test(), "test")
     },
+    Check("a group may hold operations with .none, as at the edge of a halo exchange") {
+        world, expect in
+        let isFirst = world.rank == 0
+        let isLast = world.rank == world.size - 1
+        let mine = [world.rank]
+        for usesWaitAny in [false, true] {
+            var left = [-1]
+            var group = world.requests()
+            try group.irecv(
+                into: left.mutableSpan, from: isFirst ? .none : .rank(world.rank - 1), tag: 8)
+            try group.isend(
+                mine.span, to: isLast ? .none : .rank(world.rank + 1), tag: 8)
+            if usesWaitAny {
+                while try group.waitAny() != nil {}
+            } else {
+                let statuses = try group.waitAll()
+                expect.equal(statuses[0].source, isFirst ? nil : world.rank - 1, "source")
+            }
+            expect.equal(left, [isFirst ? -1 : world.rank - 1], "left, by any: \(usesWaitAny)")
+        }
+    },
     Check("waitAny gives every operation once") { world, expect in
         let peers = world.size
         let mine = [world.rank]
