@@ -17,6 +17,10 @@ enum Machine {
                 ?? CommandLine.arguments[0]
         ).deletingLastPathComponent().path
 
+    private static let checkout: String =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../..").standardized.path + "/"
+
     static func path(_ program: String) -> String { "\(binaries)/\(program)" }
 
     /// Can ranks be started by the real mpirun?
@@ -102,9 +106,9 @@ enum Machine {
         let mapped = String(decoding: maps, as: UTF8.self).split(separator: "\n").compactMap {
             line in line.firstIndex(of: "/").map { String(line[$0...]) }
         }
-        // Not the output that the test itself gave it.
+        // Not the output that the test itself gave it, nor the programs of a checkout in /tmp.
         return Set(mapped + openFiles(of: process)).filter {
-            ($0.hasPrefix("/tmp/") || $0.hasPrefix("/dev/shm/"))
+            ($0.hasPrefix("/tmp/") || $0.hasPrefix("/dev/shm/")) && !$0.hasPrefix(checkout)
                 && !$0.hasSuffix("/out") && !$0.hasSuffix("/err") && !$0.hasSuffix("(deleted)")
         }
     }
