@@ -64,12 +64,10 @@ public protocol Communicator: AnyObject, Sendable {
     /// Takes a message out of matching without receiving it (MPI_Improbe), so that no other
     /// thread's receive can match it; it must then be received by `imrecv`. Users call the typed
     /// form, which returns a `Message`.
-    @_disfavoredOverload
     func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)?
     /// Blocks until there is one (MPI_Mprobe).
-    @_disfavoredOverload
     func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)

@@ -96,7 +96,7 @@ package struct MatchQueues {
     /// `call`: its call and who sent it. For a rank that begins `call`, proof that the ranks
     /// disagree; messages of peers that agree may have come before it.
     package func unexpectedCall(
-        sequence: UInt32, otherThan call: UInt64 = 0
+        sequence: UInt32, otherThan call: UInt64
     ) -> (call: UInt64, source: Int)? {
         unexpected.collective.first { UInt32($0.call >> 32) == sequence && $0.call != call }
             .map { ($0.call, $0.source) }
