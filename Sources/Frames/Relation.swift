@@ -98,7 +98,7 @@ extension Relation {
 
     /// The first `count` rows in the order of ranks; all if there are fewer.
     ///
-    /// Collective. Cost: one exchange of 112 bytes per pair of ranks; rows stay where they are.
+    /// Collective. Cost: one exchange of 120 bytes per pair of ranks; rows stay where they are.
     /// - Throws: `invalidArgument` for a negative count.
     public func head(
         _ count: Int = 10, file: String = #fileID, line: Int = #line

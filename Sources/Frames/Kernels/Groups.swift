@@ -149,7 +149,7 @@ private struct GroupBuilder {
             keyed.append(KeyedChunk(key: chunk, carried: [], firstRow: firstRow))
             firstRow += chunk.count
         }
-        let moved = RadixRows(keyed, width: 2, by: partitioner)
+        let moved = RadixRows(keyed, as: RowLayout(wideFields: 2), by: partitioner)
         var table = Buffer(byteCount: 0)
         var keys = Buffer(byteCount: 0)
         for partition in 0..<partitioner.partitionCount {

@@ -32,26 +32,25 @@ extension Kernels {
         let buildsRight = kind == .left || rightSide.rowCount <= leftSide.rowCount
         let (build, probe) = buildsRight ? (rightSide, leftSide) : (leftSide, rightSide)
         let outputs =
-            leftSide.words.map { JoinWord(side: buildsRight ? .probe : .build, word: $0) }
-            + rightSide.words.map { JoinWord(side: buildsRight ? .build : .probe, word: $0) }
+            leftSide.fields.map { JoinField(side: buildsRight ? .probe : .build, field: $0) }
+            + rightSide.fields.map { JoinField(side: buildsRight ? .build : .probe, field: $0) }
         let matches = match(
             probe: probe, build: build, outputs: outputs, keepsUnmatched: kind == .left)
         let validity = matches.validity
-        let leftWords = Array(matches.columns.prefix(leftSide.words.count))
-        let rightWords = Array(matches.columns.dropFirst(leftSide.words.count))
-        return leftSide.columns(from: leftWords, count: matches.count, validity: nil)
-            + rightSide.columns(from: rightWords, count: matches.count, validity: validity)
+        let leftValues = Array(matches.columns.prefix(leftSide.fields.count))
+        let rightValues = Array(matches.columns.dropFirst(leftSide.fields.count))
+        return leftSide.columns(from: leftValues, count: matches.count, validity: nil)
+            + rightSide.columns(from: rightValues, count: matches.count, validity: validity)
     }
 
     private static func match(
-        probe: JoinSide, build: JoinSide, outputs: [JoinWord], keepsUnmatched: Bool
+        probe: JoinSide, build: JoinSide, outputs: [JoinField], keepsUnmatched: Bool
     ) -> JoinMatcher {
         func run(_ partitioner: some KeyPartitioner) -> JoinMatcher {
+            let (probeRows, buildRows) = move(probe, build, partitioner)
             var matcher = JoinMatcher(
-                probe: [RadixRows(probe.chunks, width: probe.width, by: partitioner)],
-                build: [RadixRows(build.chunks, width: build.width, by: partitioner)],
-                outputs: outputs, keepsUnmatched: keepsUnmatched,
-                buildHasRowNumbers: build.hasRowNumbers)
+                probe: [probeRows], build: [buildRows], outputs: outputs,
+                keepsUnmatched: keepsUnmatched, buildHasRowNumbers: build.hasRowNumbers)
             matcher.run(partitioner)
             return matcher
         }
@@ -63,6 +62,28 @@ extension Kernels {
             return run(dense)
         }
         return run(HashPartitioner(rowCount: build.rowCount))
+    }
+
+    /// Both sides in partitions: in narrow fields where samples of their columns suggest it, and
+    /// once more in wide ones if that was wrong.
+    private static func move(
+        _ probe: JoinSide, _ build: JoinSide, _ partitioner: some KeyPartitioner
+    ) -> (probe: RadixRows, build: RadixRows) {
+        let narrowKeys = probe.looksNarrow[0] && build.looksNarrow[0]
+        func rows(_ side: JoinSide) -> RadixRows {
+            let layout = RowLayout(narrow: [narrowKeys] + side.looksNarrow.dropFirst())
+            return RadixRows(side.chunks, as: layout, by: partitioner)
+        }
+        let buildRows = rows(build)
+        if buildRows.fits {
+            let probeRows = rows(probe)
+            if probeRows.fits { return (probeRows, buildRows) }
+        }
+        func wideRows(_ side: JoinSide) -> RadixRows {
+            RadixRows(
+                side.chunks, as: RowLayout(wideFields: side.chunks[0].fieldCount), by: partitioner)
+        }
+        return (wideRows(probe), wideRows(build))
     }
 
     /// Least of all int64 values that are not null, and the distance to the greatest; nil if there
@@ -92,21 +113,22 @@ extension Kernels {
 /// One side of a join: how each wanted column gets to the output.
 private struct JoinSide {
     private enum Path {
-        /// As this word of the row.
-        case word(Int)
+        /// As this field of the row.
+        case field(Int)
         /// By the row number, from the concatenated column.
         case gathered(Column)
     }
 
     let chunks: [KeyedChunk]
     let rowCount: Int
-    /// Words of the row that the output needs, in the order `columns(from:)` expects them.
-    let words: [Int]
-    var width: Int { chunks[0].width }
+    /// Fields of the row that the output needs, in the order `columns(from:)` expects them.
+    let fields: [Int]
+    /// Per field, whether a sample of its values suggests that all fit an int32.
+    let looksNarrow: [Bool]
     var hasRowNumbers: Bool { chunks[0].firstRow != nil }
     private let paths: [(path: Path, type: DataType)]
 
-    /// More words per row make partitions too large for the cache.
+    /// More fields per row make partitions too large for the cache.
     private static let carriedLimit = 6
 
     /// - Parameters:
@@ -120,10 +142,10 @@ private struct JoinSide {
             let isPlain =
                 type.fixedWidth == 8 && tables.allSatisfy { $0.columns[index].validity == nil }
             if isPlain && index == key && type != .float64 {
-                paths.append((.word(0), type))
+                paths.append((.field(0), type))
             } else if isPlain && carried.count < Self.carriedLimit {
                 carried.append(index)
-                paths.append((.word(carried.count), type))
+                paths.append((.field(carried.count), type))
             } else {
                 let column = Kernels.concat(tables.map { $0.columns[index] })
                 paths.append((.gathered(column), type))
@@ -142,18 +164,27 @@ private struct JoinSide {
         }
         self.chunks = chunks
         rowCount = firstRow
-        words =
-            paths.compactMap { if case .word(let word) = $0.0 { word } else { nil } }
-            + (needsRowNumbers ? [chunks[0].width - 1] : [])
+        let last = chunks[0].fieldCount - 1
+        fields =
+            paths.compactMap { if case .field(let field) = $0.0 { field } else { nil } }
+            + (needsRowNumbers ? [last] : [])
+        // Row numbers fit: there is a limit to rows.
+        looksNarrow = (0..<chunks[0].fieldCount).map { field in
+            chunks.allSatisfy { chunk in
+                if field == 0 { return RowLayout.looksNarrow(chunk.key) }
+                if field > chunk.carried.count { return true }
+                return RowLayout.looksNarrow(chunk.carried[field - 1])
+            }
+        }
     }
 
-    /// The wanted columns of the output, given its words.
+    /// The wanted columns of the output, given its fields.
     func columns(from buffers: [Buffer], count: Int, validity: Bitmap?) -> [Column] {
         var next = 0
         let rows = buffers.last.map { RowIndices(buffer: $0, count: count) }
         return paths.map { path, type in
             switch path {
-            case .word:
+            case .field:
                 next += 1
                 return Column(
                     type: type, count: count, values: buffers[next - 1], validity: validity)

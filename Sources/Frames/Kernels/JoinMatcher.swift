@@ -2,24 +2,24 @@
 // of a table, so that the rows a key may match lie side by side; then the probe side streams past.
 import Glibc
 
-/// Which word of which side an output column takes.
-struct JoinWord {
+/// Which field of which side an output column takes.
+struct JoinField {
     enum Side { case probe, build }
     let side: Side
-    let word: Int
+    let field: Int
 }
 
-/// Joins partition after partition into growing columns of words.
+/// Joins partition after partition into growing columns of 8-byte values.
 struct JoinMatcher {
     /// Each side in pieces with the same partitions: after a shuffle, one from each rank.
     private let probe: [RadixRows]
     private let build: [RadixRows]
-    private let probeWidth: Int
-    private let buildWidth: Int
-    private let outputs: [JoinWord]
-    /// Probe rows without a match are kept, with words of zero (row number −1) of the build side.
+    private let probeLayout: RowLayout
+    private let buildLayout: RowLayout
+    private let outputs: [JoinField]
+    /// Probe rows without a match are kept, with zeros (row number −1) for the build side.
     private let keepsUnmatched: Bool
-    /// Whether the build side's last word is a row number.
+    /// Whether the build side's last field is a row number.
     private let buildHasRowNumbers: Bool
 
     private(set) var columns: [Buffer]
@@ -37,15 +37,19 @@ struct JoinMatcher {
     private let pairs = Buffer(byteCount: (Self.pairLimit + 4) * 8)
     private static let pairLimit = 2048
 
+    /// - Parameters:
+    ///   - probe: with keys in fields as wide as those of `build`.
     init(
-        probe: [RadixRows], build: [RadixRows], outputs: [JoinWord], keepsUnmatched: Bool,
+        probe: [RadixRows], build: [RadixRows], outputs: [JoinField], keepsUnmatched: Bool,
         buildHasRowNumbers: Bool
     ) {
         precondition(!probe.isEmpty && !build.isEmpty, "a join of no rows has pieces too")
         self.probe = probe
         self.build = build
-        probeWidth = probe[0].width
-        buildWidth = build[0].width
+        probeLayout = probe[0].layout
+        buildLayout = build[0].layout
+        precondition(
+            probeLayout.fields[0] == buildLayout.fields[0], "keys are compared as they are")
         self.outputs = outputs
         self.keepsUnmatched = keepsUnmatched
         self.buildHasRowNumbers = buildHasRowNumbers
@@ -68,18 +72,26 @@ struct JoinMatcher {
     }
 
     /// Does it all.
-    mutating func run<Partitioner: KeyPartitioner>(_ partitioner: Partitioner) {
+    mutating func run(_ partitioner: some KeyPartitioner) {
+        if buildLayout.fields[0].isNarrow {
+            run(partitioner, NarrowField.self)
+        } else {
+            run(partitioner, WideField.self)
+        }
+    }
+
+    private mutating func run<Key: RowField>(_ partitioner: some KeyPartitioner, _ key: Key.Type) {
         for partition in 0..<partitioner.partitionCount {
             let rowCount = probe.reduce(0) { $0 + $1.rows(of: partition).count }
             if rowCount == 0 { continue }
             let buildCount = build.reduce(0) { $0 + $1.rows(of: partition).count }
             if buildCount == 0 && !keepsUnmatched { continue }
             let slotCount = partitioner.slotCount(rowCount: buildCount)
-            sort(partition, rowCount: buildCount, slotCount: slotCount, partitioner)
+            sort(partition, rowCount: buildCount, slotCount: slotCount, partitioner, key)
             for piece in probe {
                 match(
                     piece, piece.rows(of: partition), buildCount: buildCount,
-                    slotCount: slotCount, partitioner)
+                    slotCount: slotCount, partitioner, key)
             }
             probed += rowCount
         }
@@ -90,23 +102,25 @@ struct JoinMatcher {
         }
     }
 
-    private mutating func sort<Partitioner: KeyPartitioner>(
-        _ partition: Int, rowCount: Int, slotCount: Int, _ partitioner: Partitioner
+    private mutating func sort<Key: RowField>(
+        _ partition: Int, rowCount: Int, slotCount: Int, _ partitioner: some KeyPartitioner,
+        _: Key.Type
     ) {
-        let width = buildWidth
+        let width = buildLayout.width
         // Four rows more: the null row, and the rows that matching reads beyond the end.
-        Self.require(&sorted, (rowCount + 4) * width * 8)
+        Self.require(&sorted, (rowCount + 4) * width * 4)
         Self.require(&slotStarts, (slotCount + 2) * 4)
-        let target = sorted.elements(as: Int64.self)
+        let target = sorted.elements(as: UInt32.self)
         let starts = slotStarts.elements(as: UInt32.self)
         memset(starts, 0, (slotCount + 2) * 4)
         // Counts go to slot + 1; after the prefix sum that is where the slot begins, after the move
         // where it ends, that is where the next one begins.
         for piece in build {
             let rows = piece.rows(of: partition)
-            let source = piece.words.elements(as: Int64.self) + rows.lowerBound * width
+            let source = piece.words.elements(as: UInt32.self) + rows.lowerBound * width
             for row in 0..<rows.count {
-                starts[partitioner.slot(of: source[row &* width], slotCount: slotCount) &+ 2] &+= 1
+                let key = Key.load(source + row &* width)
+                starts[partitioner.slot(of: key, slotCount: slotCount) &+ 2] &+= 1
             }
         }
         var total: UInt32 = 0
@@ -116,27 +130,34 @@ struct JoinMatcher {
         }
         for piece in build {
             let rows = piece.rows(of: partition)
-            let source = piece.words.elements(as: Int64.self) + rows.lowerBound * width
+            let source = piece.words.elements(as: UInt32.self) + rows.lowerBound * width
             for row in 0..<rows.count {
-                let slot = partitioner.slot(of: source[row &* width], slotCount: slotCount)
+                let key = Key.load(source + row &* width)
+                let slot = partitioner.slot(of: key, slotCount: slotCount)
                 let position = Int(starts[slot &+ 1])
                 starts[slot &+ 1] &+= 1
                 Self.copyRow(source + row &* width, to: target + position &* width, width)
             }
         }
-        let null = target + rowCount * width
-        for word in 0..<4 * width { null[word] = 0 }
-        if buildHasRowNumbers { null[width - 1] = -1 }
+        writeNulls(target + rowCount * width)
     }
 
-    private mutating func match<Partitioner: KeyPartitioner>(
+    /// The row of nulls, and three more that nobody minds.
+    private func writeNulls(_ row: UnsafeMutablePointer<UInt32>) {
+        for word in 0..<4 * buildLayout.width { row[word] = 0 }
+        if buildHasRowNumbers {
+            RowLayout.store(-1, row, buildLayout.fields[buildLayout.fields.count - 1])
+        }
+    }
+
+    private mutating func match<Partitioner: KeyPartitioner, Key: RowField>(
         _ piece: RadixRows, _ rows: Range<Int>, buildCount: Int, slotCount: Int,
-        _ partitioner: Partitioner
+        _ partitioner: Partitioner, _: Key.Type
     ) {
-        let width = buildWidth
-        let probeWidth = probeWidth
-        let keys = piece.words.elements(as: Int64.self) + rows.lowerBound * probeWidth
-        let buildRows = sorted.elements(as: Int64.self)
+        let width = buildLayout.width
+        let probeWidth = probeLayout.width
+        let keys = piece.words.elements(as: UInt32.self) + rows.lowerBound * probeWidth
+        let buildRows = UnsafePointer(sorted.elements(as: UInt32.self))
         let starts = slotStarts.elements(as: UInt32.self)
         let pairs = pairs.elements(as: UInt64.self)
         let keepsUnmatched = keepsUnmatched
@@ -148,13 +169,13 @@ struct JoinMatcher {
             if Partitioner.slotsAreKeys {
                 return Int(truncatingIfNeeded: unsafeBitCast(within, to: UInt8.self))
             }
-            let equal = buildRows[candidate &* width] == key
+            let equal = Key.load(buildRows + candidate &* width) == key
             return Int(
                 truncatingIfNeeded: unsafeBitCast(within, to: UInt8.self)
                     & unsafeBitCast(equal, to: UInt8.self))
         }
         for row in 0..<rows.count {
-            let key = keys[row &* probeWidth]
+            let key = Key.load(keys + row &* probeWidth)
             let slot = partitioner.slot(of: key, slotCount: slotCount)
             let start = Int(starts[slot])
             let end = Int(starts[slot &+ 1])
@@ -192,13 +213,16 @@ struct JoinMatcher {
         }
         flush(pairCount, keys, buildCount: buildCount)
     }
+
     @inline(__always)
     private static func copyRow(
-        _ source: UnsafePointer<Int64>, to target: UnsafeMutablePointer<Int64>, _ width: Int
+        _ source: UnsafePointer<UInt32>, to target: UnsafeMutablePointer<UInt32>, _ width: Int
     ) {
         if width == 2 {
-            target[0] = source[0]
-            target[1] = source[1]
+            WideField.store(WideField.load(source), target)
+        } else if width == 4 {
+            WideField.store(WideField.load(source), target)
+            WideField.store(WideField.load(source + 2), target + 2)
         } else {
             for word in 0..<width { target[word] = source[word] }
         }
@@ -206,11 +230,9 @@ struct JoinMatcher {
 
     /// Rows that cannot match, their keys being null or out of range.
     private mutating func emitDiscarded(_ piece: RadixRows, _ rows: Range<Int>) {
-        Self.require(&sorted, 4 * buildWidth * 8)
-        let null = sorted.elements(as: Int64.self)
-        for word in 0..<buildWidth { null[word] = 0 }
-        if buildHasRowNumbers { null[buildWidth - 1] = -1 }
-        let keys = piece.words.elements(as: Int64.self) + rows.lowerBound * probeWidth
+        Self.require(&sorted, 4 * buildLayout.byteWidth)
+        writeNulls(sorted.elements(as: UInt32.self))
+        let keys = piece.words.elements(as: UInt32.self) + rows.lowerBound * probeLayout.width
         let pairs = pairs.elements(as: UInt64.self)
         var row = 0
         while row < rows.count {
@@ -223,26 +245,24 @@ struct JoinMatcher {
 
     /// Appends a batch of matches to the output, column by column, all sources being in cache.
     private mutating func flush(
-        _ pairCount: Int, _ keys: UnsafePointer<Int64>, buildCount: Int
+        _ pairCount: Int, _ keys: UnsafePointer<UInt32>, buildCount: Int
     ) {
         if count + pairCount > capacity { grow(toHold: count + pairCount) }
         let pairs = UnsafePointer(pairs.elements(as: UInt64.self))
         for (output, column) in zip(outputs, columns) {
             let target = column.elements(as: Int64.self) + count
-            switch output.side {
-            case .probe:
-                let source = keys + output.word
-                let width = probeWidth
-                for index in 0..<pairCount {
-                    let row = Int(truncatingIfNeeded: pairs[index] & 0xFFFF_FFFF)
-                    target[index] = source[row &* width]
-                }
-            case .build:
-                let source = sorted.elements(as: Int64.self) + output.word
-                let width = buildWidth
-                for index in 0..<pairCount {
-                    target[index] = source[Int(truncatingIfNeeded: pairs[index] >> 32) &* width]
-                }
+            let isProbe = output.side == .probe
+            let layout = isProbe ? probeLayout : buildLayout
+            let source = isProbe ? keys : UnsafePointer(sorted.elements(as: UInt32.self))
+            let field = layout.fields[output.field]
+            if field.isNarrow {
+                Self.gather(
+                    pairs, pairCount, shift: isProbe ? 0 : 32, source + field.word, layout.width,
+                    to: target, NarrowField.self)
+            } else {
+                Self.gather(
+                    pairs, pairCount, shift: isProbe ? 0 : 32, source + field.word, layout.width,
+                    to: target, WideField.self)
             }
         }
         if let matched {
@@ -253,6 +273,19 @@ struct JoinMatcher {
             }
         }
         count += pairCount
+    }
+
+    /// One field of the rows that half of each pair names.
+    @inline(__always)
+    private static func gather<Field: RowField>(
+        _ pairs: UnsafePointer<UInt64>, _ pairCount: Int, shift: UInt64,
+        _ source: UnsafePointer<UInt32>, _ width: Int, to target: UnsafeMutablePointer<Int64>,
+        _: Field.Type
+    ) {
+        for index in 0..<pairCount {
+            let row = Int(truncatingIfNeeded: (pairs[index] &>> shift) & 0xFFFF_FFFF)
+            target[index] = Field.load(source + row &* width)
+        }
     }
 
     /// Foresees the whole output from the share of rows done.

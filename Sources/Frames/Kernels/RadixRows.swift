@@ -1,102 +1,15 @@
-// Rows of a few 8-byte words (the key first), moved together into partitions that fit the cache.
-// Moving rows once in order costs a fraction of gathering them at random later.
-
-/// Which partition and which slot of its table a key belongs to.
-protocol KeyPartitioner {
-    var partitionCount: Int { get }
-    /// Slots of a partition that has `rowCount` rows to look up: all values `slot` may take.
-    func slotCount(rowCount: Int) -> Int
-    /// `partitionCount` for a key that cannot match any.
-    func partition(of key: Int64) -> Int
-    func slot(of key: Int64, slotCount: Int) -> Int
-    /// Whether a slot holds one key only, so that keys need not be compared.
-    static var slotsAreKeys: Bool { get }
-}
-
-/// Keys of a narrow range: a partition is a run of keys, its table an array indexed by key.
-struct DensePartitioner: KeyPartitioner {
-    let minimum: Int64
-    /// A partition has 2^shift keys.
-    let shift: UInt64
-    let partitionCount: Int
-
-    static var slotsAreKeys: Bool { true }
-
-    init(minimum: Int64, shift: UInt64, partitionCount: Int) {
-        self.minimum = minimum
-        self.shift = shift
-        self.partitionCount = partitionCount
-    }
-
-    /// Nil if the keys are too sparse for an array to pay.
-    /// - Parameter range: greatest less least key.
-    init?(minimum: Int64, range: UInt64, rowCount: Int) {
-        guard range < UInt64(max(4 * rowCount, 1 << 13)) else { return nil }
-        let keysPerRow = Double(range) / Double(max(rowCount, 1))
-        var shift: UInt64 = 13
-        while shift < 15 && Double(1 << shift) < Double(RadixRows.targetRowCount) * keysPerRow {
-            shift += 1
-        }
-        while range >> shift >= RadixRows.partitionLimit { shift += 1 }
-        self.minimum = minimum
-        self.shift = shift
-        partitionCount = Int(range >> shift) + 1
-    }
-
-    func slotCount(rowCount: Int) -> Int { 1 << Int(shift) }
-
-    @inline(__always)
-    func partition(of key: Int64) -> Int {
-        let distance = UInt64(bitPattern: key &- minimum)
-        return Int(truncatingIfNeeded: min(distance >> shift, UInt64(partitionCount)))
-    }
-
-    @inline(__always)
-    func slot(of key: Int64, slotCount: Int) -> Int {
-        Int(truncatingIfNeeded: UInt64(bitPattern: key &- minimum)) & (slotCount &- 1)
-    }
-}
-
-/// Any keys: bits of the hash below those that choose the rank.
-struct HashPartitioner: KeyPartitioner {
-    let partitionCount: Int
-
-    static var slotsAreKeys: Bool { false }
-
-    init(rowCount: Int, limit: Int = RadixRows.partitionLimit) {
-        var count = 1
-        while count < limit && count * RadixRows.targetRowCount < rowCount {
-            count *= 2
-        }
-        partitionCount = count
-    }
-
-    func slotCount(rowCount: Int) -> Int {
-        var count = 64
-        while count < rowCount && count < 1 << 24 { count *= 2 }
-        return count
-    }
-
-    @inline(__always)
-    func partition(of key: Int64) -> Int {
-        Int(truncatingIfNeeded: hashInt64(key) >> 40) & (partitionCount &- 1)
-    }
-
-    @inline(__always)
-    func slot(of key: Int64, slotCount: Int) -> Int {
-        Int(truncatingIfNeeded: hashInt64(key) >> 16) & (slotCount &- 1)
-    }
-}
+// Rows of a few fields (the key first), moved together into partitions that fit the cache. Moving
+// rows once in order costs a fraction of gathering them at random later.
 
 /// A part of a side's rows: the key, and what travels with it.
 struct KeyedChunk {
     let key: Column
     /// Columns of 8-byte values without nulls.
     let carried: [Column]
-    /// If given, row numbers from here on travel as the last word.
+    /// If given, row numbers from here on travel as the last field.
     let firstRow: Int?
 
-    var width: Int { 1 + carried.count + (firstRow == nil ? 0 : 1) }
+    var fieldCount: Int { 1 + carried.count + (firstRow == nil ? 0 : 1) }
 }
 
 /// Rows grouped by partition.
@@ -107,117 +20,51 @@ struct RadixRows {
     static let partitionLimit = 2048
 
     let words: Buffer
-    /// Words per row.
-    let width: Int
+    let layout: RowLayout
     /// First row of each partition; the last but one is of rows that match nothing (null keys),
     /// the last the end.
     let starts: [Int]
+    /// Did every value fit its field? If not, the rows are useless: move them in wide fields.
+    let fits: Bool
 
     var rowCount: Int { starts.last ?? 0 }
 
     func rows(of partition: Int) -> Range<Int> { starts[partition]..<starts[partition + 1] }
 
     /// Rows that are in order already.
-    init(words: Buffer, width: Int, starts: [Int]) {
+    init(words: Buffer, layout: RowLayout, starts: [Int]) {
         self.words = words
-        self.width = width
+        self.layout = layout
         self.starts = starts
+        fits = true
     }
 
     /// Moves all rows of `chunks`: one pass to count, one to move.
-    init(_ chunks: [KeyedChunk], width: Int, by partitioner: some KeyPartitioner) {
-        self.width = width
+    init(_ chunks: [KeyedChunk], as layout: RowLayout, by partitioner: some KeyPartitioner) {
+        self.layout = layout
         let partitionCount = partitioner.partitionCount
-        var ends = [Int](repeating: 0, count: partitionCount + 2)
-        for chunk in chunks {
-            ends.withUnsafeMutableBufferPointer { ends in
-                guard let counts = ends.baseAddress else { return }
-                Self.forEachKey(chunk, partitioner) { _, _, partition in
-                    counts[partition + 1] &+= 1
-                }
-            }
+        // Per bucket first how many rows it has, then the word where its next one begins.
+        var next = [Int](repeating: 0, count: partitionCount + 1)
+        for chunk in chunks { RowMove.count(chunk, partitioner, into: &next) }
+        var starts = [Int](repeating: 0, count: partitionCount + 2)
+        for (bucket, count) in next.enumerated() where count > 0 {
+            starts[partitioner.partition(ofBucket: bucket) + 1] = count
         }
-        for partition in 1...partitionCount + 1 { ends[partition] += ends[partition - 1] }
-        starts = ends
-        words = Buffer(byteCount: ends[partitionCount + 1] * width * 8)
-        let target = words.elements(as: Int64.self)
-        ends.withUnsafeMutableBufferPointer { ends in
-            guard let next = ends.baseAddress else { return }
+        for partition in 0...partitionCount { starts[partition + 1] += starts[partition] }
+        for (bucket, count) in next.enumerated() where count > 0 {
+            next[bucket] = starts[partitioner.partition(ofBucket: bucket)] * layout.width
+        }
+        self.starts = starts
+        words = Buffer(byteCount: starts[partitionCount + 1] * layout.byteWidth)
+        let target = words.elements(as: UInt32.self)
+        var excess: Int64 = 0
+        next.withUnsafeMutableBufferPointer { next in
+            guard let next = next.baseAddress else { return }
             for chunk in chunks {
-                Self.move(chunk, to: target, next: next, width: width, partitioner)
+                excess |= RowMove(layout: layout, target: target, next: next)
+                    .move(chunk, partitioner)
             }
         }
-    }
-
-    /// Calls `body(row, key, partition)` for all rows of a chunk.
-    @inline(__always)
-    private static func forEachKey<Partitioner: KeyPartitioner>(
-        _ chunk: KeyedChunk, _ partitioner: Partitioner, _ body: (Int, Int64, Int) -> Void
-    ) {
-        let keys = chunk.key.pointer(as: Int64.self)
-        if let validity = chunk.key.validity {
-            let discarded = partitioner.partitionCount
-            for row in 0..<chunk.key.count {
-                let partition = partitioner.partition(of: keys[row])
-                body(row, keys[row], validity[row] ? partition : discarded)
-            }
-        } else {
-            for row in 0..<chunk.key.count {
-                body(row, keys[row], partitioner.partition(of: keys[row]))
-            }
-        }
-        withExtendedLifetime(chunk.key) {}
-    }
-
-    /// The shapes that occur most have loops of their own: a loop over columns per row costs more
-    /// than the move.
-    private static func move<Partitioner: KeyPartitioner>(
-        _ chunk: KeyedChunk, to target: UnsafeMutablePointer<Int64>,
-        next: UnsafeMutablePointer<Int>, width: Int, _ partitioner: Partitioner
-    ) {
-        let carried = chunk.carried.map { $0.pointer(as: Int64.self) }
-        defer { withExtendedLifetime(chunk) {} }
-        @inline(__always)
-        func take(_ partition: Int) -> Int {
-            let row = next[partition]
-            next[partition] = row &+ 1
-            return row
-        }
-        switch (carried.count, chunk.firstRow) {
-        case (0, nil):
-            forEachKey(chunk, partitioner) { _, key, partition in target[take(partition)] = key }
-        case (0, let firstRow?):
-            forEachKey(chunk, partitioner) { row, key, partition in
-                let output = target + take(partition) &* 2
-                output[0] = key
-                output[1] = Int64(truncatingIfNeeded: firstRow &+ row)
-            }
-        case (1, nil):
-            let first = carried[0]
-            forEachKey(chunk, partitioner) { row, key, partition in
-                let output = target + take(partition) &* 2
-                output[0] = key
-                output[1] = first[row]
-            }
-        case (2, nil):
-            let (first, second) = (carried[0], carried[1])
-            forEachKey(chunk, partitioner) { row, key, partition in
-                let output = target + take(partition) &* 3
-                output[0] = key
-                output[1] = first[row]
-                output[2] = second[row]
-            }
-        case (_, let firstRow):
-            carried.withUnsafeBufferPointer { carried in
-                forEachKey(chunk, partitioner) { row, key, partition in
-                    let output = target + take(partition) &* width
-                    output[0] = key
-                    for index in 0..<carried.count { output[index + 1] = carried[index][row] }
-                    if let firstRow {
-                        output[width - 1] = Int64(truncatingIfNeeded: firstRow &+ row)
-                    }
-                }
-            }
-        }
+        fits = excess == 0
     }
 }

@@ -25,9 +25,9 @@ struct HashRankPartitioner: RankPartitioner {
     let rankCount: Int
 
     @inline(__always)
-    func partition(of key: Int64) -> Int {
+    func bucket(of key: Int64) -> Int {
         let rank = Destinations.rank(ofHash: hashInt64(key), UInt64(rankCount))
-        return rank &* partitionsPerRank &+ local.partition(of: key)
+        return rank &* partitionsPerRank &+ local.bucket(of: key)
     }
 }
 
@@ -37,28 +37,31 @@ struct BlockRankPartitioner: RankPartitioner {
     private let blocks: KeyBlocks
     let local: DensePartitioner
     var rankCount: Int { blocks.rankCount }
-    /// Int32 per block: its partition.
-    private let partitions: Buffer
 
     init(_ blocks: KeyBlocks) {
         self.blocks = blocks
         let blocksPerRank = (blocks.blockCount + blocks.rankCount - 1) / blocks.rankCount
         local = DensePartitioner(
             minimum: blocks.minimum, shift: blocks.shift, partitionCount: blocksPerRank)
-        partitions = Buffer(byteCount: blocks.blockCount * 4)
-        let partitions = partitions.elements(as: Int32.self)
-        for block in 0..<blocks.blockCount {
-            let (position, rank) = block.quotientAndRemainder(dividingBy: blocks.rankCount)
-            partitions[block] = Int32(rank * (blocksPerRank + 1) + position)
-        }
     }
 
+    /// The block; behind the blocks one bucket per rank, for keys without a block. A division or a
+    /// look-up per row, to find the block's rank, would double the time of the move.
     @inline(__always)
-    func partition(of key: Int64) -> Int {
+    func bucket(of key: Int64) -> Int {
         let block = blocks.block(of: key)
         if block < UInt64(truncatingIfNeeded: blocks.blockCount) {
-            return Int(partitions.elements(as: Int32.self)[Int(truncatingIfNeeded: block)])
+            return Int(truncatingIfNeeded: block)
         }
-        return blocks.rank(outOfRange: key) &* partitionsPerRank &+ local.partitionCount
+        return blocks.blockCount &+ blocks.rank(outOfRange: key)
+    }
+
+    func partition(ofBucket bucket: Int) -> Int {
+        if bucket == partitionCount { return bucket }
+        if bucket >= blocks.blockCount {
+            return (bucket - blocks.blockCount) * partitionsPerRank + local.partitionCount
+        }
+        let (position, rank) = bucket.quotientAndRemainder(dividingBy: rankCount)
+        return rank * partitionsPerRank + position
     }
 }

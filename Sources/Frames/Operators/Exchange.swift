@@ -14,7 +14,7 @@ package enum ExchangeLimits {
 extension StepRun {
     /// Sends each row of `table` to the rank that `destinations` names for it.
     ///
-    /// Collective; size > 1. Cost: a header of 112 bytes and at most one message per pair of ranks
+    /// Collective; size > 1. Cost: a header of 120 bytes and at most one message per pair of ranks
     /// and round; each row is copied once into a message, none out of it.
     /// - Returns: the rows for this rank, in pieces, in the order of their senders, then in that
     ///   of the sender's rows.

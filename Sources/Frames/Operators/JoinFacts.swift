@@ -8,6 +8,8 @@ struct JoinFacts {
     private(set) var rightRows = 0
     /// Can every rank take the radix join?
     private(set) var allCarried = true
+    /// Per field of either side a bit, set if it may travel as an int32; the keys' bits are equal.
+    private(set) var narrowFields = (left: ~UInt64(0), right: ~UInt64(0))
     private var leftRange = KeyRange()
     private var rightRange = KeyRange()
 
@@ -42,9 +44,19 @@ struct JoinFacts {
         return (
             left.byteCount, right.byteCount, left.rowCount, right.rowCount,
             carried == nil ? 0 : 1, leftRange.least, leftRange.greatest, rightRange.least,
-            rightRange.greatest
+            rightRange.greatest, carried.map(narrowFields) ?? 0
         )
     }
+
+    /// Both sides' bits in one number, the left ones lowest.
+    private static func narrowFields(_ sides: (left: CarriedSide, right: CarriedSide)) -> Int {
+        var (left, right) = (sides.left.narrowFields, sides.right.narrowFields)
+        left &= right | ~1
+        right &= left | ~1
+        return Int(left | right << Self.rightShift)
+    }
+
+    private static let rightShift = UInt64(CarriedSide.fieldLimit)
 
     /// All contributions together; the same on every rank.
     init(_ headers: [ExchangeHeader]) {
@@ -58,6 +70,9 @@ struct JoinFacts {
             leftRange.greatest = max(leftRange.greatest, facts.6)
             rightRange.least = min(rightRange.least, facts.7)
             rightRange.greatest = max(rightRange.greatest, facts.8)
+            let bits = UInt64(bitPattern: Int64(facts.9))
+            narrowFields.left &= bits & (1 << Self.rightShift - 1)
+            narrowFields.right &= bits >> Self.rightShift
         }
     }
 }

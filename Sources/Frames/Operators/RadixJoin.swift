@@ -4,17 +4,27 @@
 
 import MessagePassing
 
-/// How the columns of one side travel: as words of a row, the key first.
+/// How the columns of one side travel: as fields of a row, the key first.
 struct CarriedSide {
     let key: Column
     let carried: [Column]
-    /// Per wanted column its word and type.
-    let outputs: [(word: Int, type: DataType)]
+    /// Per wanted column its field and type.
+    let outputs: [(field: Int, type: DataType)]
 
-    /// Words per row that still let partitions fit the cache.
-    private static let widthLimit = 7
+    /// Fields per row that still let partitions fit the cache.
+    static let fieldLimit = 7
 
-    var width: Int { 1 + carried.count }
+    var fieldCount: Int { 1 + carried.count }
+
+    /// Per field a bit, set if a sample of this rank's values suggests that all fit an int32.
+    var narrowFields: UInt64 {
+        var bits: UInt64 = 0
+        for (field, column) in ([key] + carried).enumerated()
+        where RowLayout.looksNarrow(column) {
+            bits |= 1 << UInt64(field)
+        }
+        return bits
+    }
 
     /// Nil if the columns are not of that kind.
     init?(_ table: Table, key: Int, wanted: [Int]) {
@@ -23,7 +33,7 @@ struct CarriedSide {
             ([key] + wanted).allSatisfy({ index in
                 let column = table.columns[index]
                 return column.type.fixedWidth == 8 && column.validity == nil
-            }), wanted.count < Self.widthLimit
+            }), wanted.count < Self.fieldLimit
         else { return nil }
         var carried: [Column] = []
         var outputs: [(Int, DataType)] = []
@@ -40,9 +50,11 @@ struct CarriedSide {
         self.outputs = outputs
     }
 
-    func rows(by partitioner: some KeyPartitioner) -> RadixRows {
-        RadixRows(
-            [KeyedChunk(key: key, carried: carried, firstRow: nil)], width: width, by: partitioner)
+    func rows(narrowFields: UInt64, by partitioner: some KeyPartitioner) -> RadixRows {
+        let layout = RowLayout(
+            narrow: (0..<fieldCount).map { narrowFields >> UInt64($0) & 1 == 1 })
+        return RadixRows(
+            [KeyedChunk(key: key, carried: carried, firstRow: nil)], as: layout, by: partitioner)
     }
 }
 
@@ -50,75 +62,108 @@ extension StepRun {
     /// The join of two sides that all ranks hold as `CarriedSide`s. Collective; size > 1.
     ///
     /// Cost: the sizes of partitions, 8 bytes each, at most 16 KiB per pair of ranks, by one
-    /// alltoall; then each row of both sides moves once, 8 bytes per column, by one alltoallv per
-    /// side. Rows are copied once before and not at all after.
+    /// alltoall; then each row of both sides moves once, by one alltoallv per side, in 4 bytes per
+    /// column whose values all fit an int32 and 8 per other. Rows are copied once before and not
+    /// at all after. Where a column's sample looked narrow and one of its values is not, the rows
+    /// are copied again and the sizes told again.
     func radixJoin(
         _ left: CarriedSide, _ right: CarriedSide, kind: JoinKind, _ facts: JoinFacts
     ) throws(FrameError) -> (columns: [Column], placement: Placement) {
-        let buildsRight = facts.buildsRight(kind)
-        let rowCount = buildsRight ? facts.rightRows : facts.leftRows
+        let rowCount = facts.buildsRight(kind) ? facts.rightRows : facts.leftRows
         if let range = facts.buildRange(kind),
             let blocks = KeyBlocks(range, rowCount: rowCount, rankCount: size)
         {
             let columns = try radixJoin(
-                left, right, kind, buildsRight: buildsRight, BlockRankPartitioner(blocks))
+                left, right, kind, facts, BlockRankPartitioner(blocks))
             return (columns, .blocks(0, blocks))
         }
         let local = HashPartitioner(
             rowCount: rowCount / size, limit: max(RadixRows.partitionLimit / size, 64))
         let columns = try radixJoin(
-            left, right, kind, buildsRight: buildsRight,
-            HashRankPartitioner(local: local, rankCount: size))
+            left, right, kind, facts, HashRankPartitioner(local: local, rankCount: size))
         return (columns, .hash([0]))
     }
 
     private func radixJoin(
-        _ left: CarriedSide, _ right: CarriedSide, _ kind: JoinKind, buildsRight: Bool,
+        _ left: CarriedSide, _ right: CarriedSide, _ kind: JoinKind, _ facts: JoinFacts,
         _ partitioner: some RankPartitioner
     ) throws(FrameError) -> [Column] {
-        let perRank = partitioner.partitionsPerRank
-        let leftRows = left.rows(by: partitioner)
-        let rightRows = right.rows(by: partitioner)
+        let rows = try moveRows(left, right, facts, partitioner)
+        let rightPieces = try exchangePieces(rows.right)
+        let leftPieces = try exchangePieces(rows.left)
+        return match(
+            left, right, leftPieces, rightPieces, kind, buildsRight: facts.buildsRight(kind),
+            partitioner.local)
+    }
 
-        // Per rank: its partitions' sizes, left ones first.
+    /// One side's rows in partitions, and where those of every rank will begin.
+    private struct MovedRows {
+        let rows: RadixRows
+        let partitionsPerRank: Int
+        /// Per source the first row of each partition, and the end.
+        var incoming: [[Int]] = []
+    }
+
+    /// Both sides in partitions, and their sizes on all ranks.
+    private func moveRows(
+        _ left: CarriedSide, _ right: CarriedSide, _ facts: JoinFacts,
+        _ partitioner: some RankPartitioner
+    ) throws(FrameError) -> (left: MovedRows, right: MovedRows) {
+        for narrow in [facts.narrowFields, (left: 0, right: 0)] {
+            let perRank = partitioner.partitionsPerRank
+            var sides = (
+                left: MovedRows(
+                    rows: left.rows(narrowFields: narrow.left, by: partitioner),
+                    partitionsPerRank: perRank),
+                right: MovedRows(
+                    rows: right.rows(narrowFields: narrow.right, by: partitioner),
+                    partitionsPerRank: perRank)
+            )
+            if try tellSizes(&sides.left, &sides.right) { return sides }
+        }
+        preconditionFailure("a wide field holds every value")
+    }
+
+    /// Tells every rank the sizes of its partitions. False, on every rank, if some rank's values
+    /// did not fit their fields.
+    private func tellSizes(
+        _ left: inout MovedRows, _ right: inout MovedRows
+    ) throws(FrameError) -> Bool {
+        let perRank = left.partitionsPerRank
+        // Per rank: whether all fits, then its partitions' sizes, left ones first.
+        let messageCount = 1 + 2 * perRank
         var counts: [Int32] = []
-        counts.reserveCapacity(2 * perRank * size)
+        counts.reserveCapacity(messageCount * size)
         for rank in 0..<size {
-            for rows in [leftRows, rightRows] {
+            counts.append(left.rows.fits && right.rows.fits ? 1 : 0)
+            for side in [left, right] {
                 for partition in rank * perRank..<(rank + 1) * perRank {
-                    counts.append(Int32(truncatingIfNeeded: rows.rows(of: partition).count))
+                    counts.append(Int32(truncatingIfNeeded: side.rows.rows(of: partition).count))
                 }
             }
         }
         let outgoing = counts
-        let bytes = (size - 1) * perRank * 8
-        let incoming = try communicate(sent: bytes, received: bytes) { (world) throws(MPIError) in
+        let bytes = (size - 1) * messageCount * 4
+        let told = try communicate(sent: bytes, received: bytes) { (world) throws(MPIError) in
             try world.alltoall(outgoing.span)
         }
         func starts(from source: Int, side: Int) -> [Int] {
             var starts = [0]
-            let first = (2 * source + side) * perRank
-            for count in incoming[first..<first + perRank] {
+            let first = source * messageCount + 1 + side * perRank
+            for count in told[first..<first + perRank] {
                 starts.append(starts[starts.count - 1] + Int(count))
             }
             return starts
         }
-        let (leftStarts, rightStarts) = (
-            (0..<size).map { starts(from: $0, side: 0) },
-            (0..<size).map { starts(from: $0, side: 1) }
-        )
-        let rightPieces = try exchangePieces(rightRows, perRank, rightStarts)
-        let leftPieces = try exchangePieces(leftRows, perRank, leftStarts)
-        return match(
-            left, right, leftPieces, rightPieces, kind, buildsRight: buildsRight,
-            partitioner.local)
+        left.incoming = (0..<size).map { starts(from: $0, side: 0) }
+        right.incoming = (0..<size).map { starts(from: $0, side: 1) }
+        return (0..<size).allSatisfy { told[$0 * messageCount] == 1 }
     }
 
     /// Sends each rank its partitions, straight from where they are.
-    private func exchangePieces(
-        _ rows: RadixRows, _ perRank: Int, _ starts: [[Int]]
-    ) throws(FrameError) -> [RadixRows] {
-        let stride = rows.width * 8
+    private func exchangePieces(_ moved: MovedRows) throws(FrameError) -> [RadixRows] {
+        let (rows, perRank, starts) = (moved.rows, moved.partitionsPerRank, moved.incoming)
+        let stride = rows.layout.byteWidth
         let ends = (0...size).map { rows.starts[$0 * perRank] }
         var sendCounts = (0..<size).map { ends[$0 + 1] - ends[$0] }
         var recvCounts = starts.map { $0[perRank] }
@@ -146,7 +191,7 @@ extension StepRun {
                 : Buffer(
                     viewing: received, from: recv.offsets[source] * stride,
                     byteCount: recv.counts[source] * stride)
-            return RadixRows(words: words, width: rows.width, starts: starts[source])
+            return RadixRows(words: words, layout: rows.layout, starts: starts[source])
         }
     }
 
@@ -156,8 +201,10 @@ extension StepRun {
         _ partitioner: some KeyPartitioner
     ) -> [Column] {
         let outputs =
-            left.outputs.map { JoinWord(side: buildsRight ? .probe : .build, word: $0.word) }
-            + right.outputs.map { JoinWord(side: buildsRight ? .build : .probe, word: $0.word) }
+            left.outputs.map { JoinField(side: buildsRight ? .probe : .build, field: $0.field) }
+            + right.outputs.map {
+                JoinField(side: buildsRight ? .build : .probe, field: $0.field)
+            }
         var matcher = JoinMatcher(
             probe: buildsRight ? leftPieces : rightPieces,
             build: buildsRight ? rightPieces : leftPieces,

@@ -3,7 +3,7 @@
 
 import MessagePassing
 
-/// What opens each exchange of rows: 112 bytes for each rank, sent by one alltoall.
+/// What opens each exchange of rows: 120 bytes for each rank, sent by one alltoall.
 struct ExchangeHeader: BitwiseCopyable {
     /// 0, or 1 if this rank's step failed its checks (`PlanStep.agreedFailure`).
     var status: UInt64 = 0
@@ -14,8 +14,8 @@ struct ExchangeHeader: BitwiseCopyable {
     /// How many more rounds this rank needs after this one.
     var roundsLeft = 0
     /// Whatever else the operator's ranks must know of each other.
-    typealias Facts = (Int, Int, Int, Int, Int, Int, Int, Int, Int)
-    var facts: Facts = (0, 0, 0, 0, 0, 0, 0, 0, 0)
+    typealias Facts = (Int, Int, Int, Int, Int, Int, Int, Int, Int, Int)
+    var facts: Facts = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
 /// A step of a plan being executed.
@@ -63,7 +63,7 @@ final class StepRun {
 
     /// Opens an exchange: tells rank r `headers[r]`, learns what each rank tells this one.
     ///
-    /// Collective. One alltoall of 112 bytes per pair of ranks.
+    /// Collective. One alltoall of 120 bytes per pair of ranks.
     /// - Throws: if some rank failed, or runs another step: the same error on every rank.
     func open(_ headers: [ExchangeHeader]) throws(FrameError) -> [ExchangeHeader] {
         var headers = headers
