@@ -73,6 +73,9 @@ enum Installation {
         return path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
     }()
 
+    /// `make test-full` rather than `make test`?
+    static let runsLongForms = getenv("TEST_FULL").map { String(cString: $0) } == "1"
+
     static func path(_ program: String) -> String { "\(binaries)/\(program)" }
 
     /// Is everything there that a build with MPI needs? Then it must have been built with it.

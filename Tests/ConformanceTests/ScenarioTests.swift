@@ -39,6 +39,19 @@ struct ScenarioTests {
         }
     }
 
+    @Test(
+        "moves messages of more elements than 31 bits count (make test-full)",
+        .enabled(if: Installation.runsLongForms), arguments: Backend.available)
+    func beyondTwoGiB(_ backend: Backend) {
+        let outcome = backend.run(ranks: 2, ["beyond-2-gib"], timeoutSeconds: 900)
+        #expect(outcome.exitCode == 0, "\(backend): \(outcome.report)")
+        for rank in 0..<2 {
+            #expect(
+                outcome.output.contains("rank \(rank) received \(1 << 31 + 4099) bytes twice"),
+                "\(backend): \(outcome.report)")
+        }
+    }
+
     @Test("waits for a rank that computes in silence", arguments: Backend.available)
     func computeThenTalk(_ backend: Backend) {
         let outcome = backend.run(ranks: 3, ["compute-then-talk", "4"], timeoutSeconds: 60)

@@ -9,7 +9,7 @@ struct Scenario: Sendable {
 
     static let names = [
         "early-exit", "mismatch-operation", "mismatch-root", "mismatch-count",
-        "compute-then-talk SECONDS", "hang-around", "fail RANK", "truncate",
+        "compute-then-talk SECONDS", "hang-around", "fail RANK", "truncate", "beyond-2-gib",
     ]
 
     /// Nil if there is no scenario of this name.
@@ -27,6 +27,7 @@ struct Scenario: Sendable {
             let rank = try Scenario.number(after: name, &arguments)
             run = { world, _ in try fail(world, rank: rank) }
         case "truncate": run = { world, _ in try truncate(world) }
+        case "beyond-2-gib": run = { world, _ in try beyondTwoGiB(world) }
         default: return nil
         }
     }
