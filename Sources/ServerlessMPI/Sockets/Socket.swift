@@ -73,12 +73,12 @@ enum Socket {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let descriptor = withUnsafeMutableBytes(of: &storage) { bytes in
-            Glibc.accept(
-                listener, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length)
+            // Close-on-exec in the same call: a child started in between would keep a copy.
+            accept4(
+                listener, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length,
+                Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
         }
         if descriptor >= 0 {
-            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             guard let address = SocketAddress(storage) else {
                 close(descriptor)
                 return nil
@@ -130,6 +130,12 @@ extension Socket {
     static func read(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         guard buffer.count > 0 else { return .bytes(0) }
         let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        return count == 0 ? .endOfStream : outcome(count)
+    }
+
+    /// The same bytes will be read again.
+    static func peek(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> IOResult {
+        let count = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_PEEK))
         return count == 0 ? .endOfStream : outcome(count)
     }
 

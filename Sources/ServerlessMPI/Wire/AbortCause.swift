@@ -82,7 +82,8 @@ enum AbortCause {
             let length = Int(high) << 8 | Int(low)
             guard length <= limit, length <= bytes.count - position else { return nil }
             defer { position += length }
-            return String(decoding: bytes[position..<position + length], as: UTF8.self)
+            // Repaired text would be longer than what came, and no longer fit.
+            return String(validating: bytes[position..<position + length], as: UTF8.self)
         }
     }
 }
