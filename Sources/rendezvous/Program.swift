@@ -8,9 +8,11 @@ import ServerlessMPI
 
 @main enum Program {
     static let usage = """
-        rendezvous serve [--listen HOST:PORT] [--secret-file FILE] [--log-level LEVEL]
-            Lets the ranks of jobs find each other. Prints `listening HOST:PORT` once it does;
-            port 0 (the default is 127.0.0.1:0) takes any free one. Logs to standard error.
+        rendezvous serve [--listen HOST:PORT] [--observer-port PORT] [--secret-file FILE]
+                         [--log-level LEVEL]
+            Lets the ranks of jobs find each other. Prints `listening HOST:PORT observer PORT`
+            once it does; port 0 (the default is 127.0.0.1:0) takes any free one. The observer
+            port, any free one by default, goes into the join URL. Logs to standard error.
         rendezvous token --job JOB [--secret-file FILE]
             Prints the two secrets that the ranks of JOB need in their environment.
         rendezvous secret
@@ -36,9 +38,12 @@ import ServerlessMPI
         case "serve":
             let listen = options.take("--listen") ?? "127.0.0.1:0"
             let level = options.take("--log-level") ?? "info"
+            guard let observer = UInt16(options.take("--observer-port") ?? "0") else {
+                throw wrong("--observer-port must be a port, 0 for any")
+            }
             let secret = try operatorSecret(&options)
             try options.finish()
-            try serve(listen, level, secret)
+            try serve(listen, observer, level, secret)
         case "token":
             guard let job = options.take("--job"), JoinURL.isJobName(job) else {
                 throw wrong("--job must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")
@@ -57,7 +62,7 @@ import ServerlessMPI
     }
 
     private static func serve(
-        _ listen: String, _ levelName: String, _ secret: Secret
+        _ listen: String, _ observer: UInt16, _ levelName: String, _ secret: Secret
     ) throws(MPIError) {
         guard let level = Logger.Level(rawValue: levelName) else {
             throw wrong("--log-level must be trace, debug, info, notice, warning or error")
@@ -72,8 +77,9 @@ import ServerlessMPI
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         raiseDescriptorLimit()
-        let server = try RendezvousServer.start(listen: listen, secret: secret, logger: logger)
-        print("listening \(server.address)")
+        let server = try RendezvousServer.start(
+            listen: listen, observerPort: observer, secret: secret, logger: logger)
+        print("listening \(server.address) observer \(server.observerPort)")
         fflush(nil)
         var received: Int32 = 0
         sigwait(&signals, &received)

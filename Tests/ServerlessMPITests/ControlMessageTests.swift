@@ -14,13 +14,18 @@ import Testing
             Candidate(
                 kind: .serverReflexive,
                 address: SocketAddress(ip: .v6(high: 0x2001_0db8 << 32, low: 5), port: 80)),
-        ], ticket: [UInt8](repeating: 0xee, count: 32))
+        ], ticket: [UInt8](repeating: 0xee, count: 32),
+        observationID: [UInt8](repeating: 0xdd, count: 16))
+
+    static let token = RelayToken([UInt8](repeating: 0xcc, count: 16)) ?? .random()
 
     static let cause = MPIError(
         .peerLost, operation: "recv", reason: "gone", peer: 2, tag: 7, expectedByteCount: nil,
         actualByteCount: 9, underlying: 104)
 
-    static let clientMessages: [ClientMessage] = [.join(join), .heartbeat, .report(cause), .bye]
+    static let clientMessages: [ClientMessage] = [
+        .join(join), .heartbeat, .report(cause), .bye, .relay(peer: 258),
+    ]
 
     static let serverMessages: [ServerMessage] = [
         .welcome(
@@ -31,9 +36,10 @@ import Testing
         .roster([
             RosterEntry(
                 hostTag: Array(16..<32), observed: SocketAddress(ip: .v4(1 << 24), port: 9),
-                candidates: join.candidates)
+                candidates: join.candidates, natClass: .symmetric)
         ]),
-        .refused(cause), .failed(cause), .farewell,
+        .refused(cause), .failed(cause), .farewell, .relay(peer: 258, token),
+        .relayRefused(peer: 258, cause),
     ]
 
     @Test func `a join request has exactly the bytes PROTOCOL_md says`() {
@@ -42,6 +48,7 @@ import Testing
             + hexDigits(RequestID(naming: "request").bytes) + "000102030405060708090a0b0c0d0e0f"
             + "02" + "01" + "04" + "3412" + "0a000107" + "02" + "06" + "5000"
             + "20010db8000000000000000000000005" + "20" + String(repeating: "ee", count: 32)
+            + String(repeating: "dd", count: 16)
         #expect(hexDigits(ClientMessage.join(Self.join).encoded) == expected)
     }
 
@@ -53,7 +60,14 @@ import Testing
             hexDigits(Self.serverMessages[1].encoded)
                 == "82" + "01000000" + hexDigits(16..<32) + "04" + "0900" + "01000000" + "02"
                 + "01" + "04" + "3412" + "0a000107" + "02" + "06" + "5000"
-                + "20010db8000000000000000000000005")
+                + "20010db8000000000000000000000005" + "03")
+        #expect(hexDigits(ClientMessage.relay(peer: 258).encoded) == "05" + "02010000")
+        #expect(
+            hexDigits(ServerMessage.relay(peer: 258, Self.token).encoded)
+                == "86" + "02010000" + String(repeating: "cc", count: 16))
+        #expect(
+            hexDigits(ServerMessage.relayRefused(peer: 258, Self.cause).encoded)
+                == "88" + "02010000" + hexDigits(AbortCause.encode(Self.cause)))
         #expect(hexDigits(ServerMessage.farewell.encoded) == "85")
         #expect(hexDigits(ClientMessage.heartbeat.encoded) == "02")
         #expect(hexDigits(ClientMessage.bye.encoded) == "04")
@@ -91,7 +105,9 @@ import Testing
     @Test(arguments: 0..<8)
     func `no bytes whatever make a parser crash`(seed: UInt64) {
         var random = JitterGenerator(state: seed)
-        let seeds = Self.clientMessages.map(\.encoded) + Self.serverMessages.map(\.encoded)
+        let seeds =
+            Self.clientMessages.map(\.encoded) + Self.serverMessages.map(\.encoded)
+            + [Preamble(.relay, id: Self.token.bytes).encoded]
         for _ in 0..<2000 {
             var bytes = seeds.randomElement(using: &random) ?? []
             for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -106,12 +122,34 @@ import Testing
             }
             // Whatever is accepted must survive its own encoding.
             if let message = try? ClientMessage(decoding: bytes[...]) {
-                #expect((try? ClientMessage(decoding: message.encoded[...])) == message)
+                #expect(
+                    (try? ClientMessage(decoding: message.encoded[...])) == message,
+                    "seed \(seed): \(hexDigits(bytes))")
             }
             if let message = try? ServerMessage(decoding: bytes[...]) {
-                #expect((try? ServerMessage(decoding: message.encoded[...])) == message)
+                #expect(
+                    (try? ServerMessage(decoding: message.encoded[...])) == message,
+                    "seed \(seed): \(hexDigits(bytes))")
             }
             _ = try? PeerHello(decoding: Array(bytes.prefix(PeerHello.byteCount)))
+            if let preamble = try? Preamble(decoding: Array(bytes.prefix(Preamble.byteCount))) {
+                #expect((try? Preamble(decoding: preamble.encoded)) == preamble)
+            }
+        }
+    }
+
+    @Test func `a preamble has exactly the bytes PROTOCOL_md says`() throws {
+        let id = Array(UInt8(0)..<16)
+        #expect(
+            hexDigits(Preamble(.observation, id: id).encoded)
+                == "534d504f" + "0100" + "0000" + hexDigits(id))
+        #expect(
+            hexDigits(Preamble(.relay, id: id).encoded)
+                == "534d5052" + "0100" + "0000" + hexDigits(id))
+        for count in 0..<Preamble.byteCount {
+            #expect(throws: MalformedMessage.self) {
+                try Preamble(decoding: Array(Preamble(.relay, id: id).encoded.prefix(count)))
+            }
         }
     }
 

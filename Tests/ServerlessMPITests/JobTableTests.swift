@@ -13,10 +13,27 @@ import Testing
         var inbox: [ConnectionID: [ServerMessage]] = [:]
 
         var notes: [String] = []
+        var endedPairs: [RelayTable.PairID] = []
+        var endedWaiting: [ConnectionID] = []
         init(limits: RendezvousLimits = RendezvousLimits()) {
-            table = JobTable(limits: limits) {
-                ServerKeys(operatorSecret: Secret([UInt8](repeating: 1, count: 32)), job: $0)
-            }
+            var count = UInt64(0)
+            table = JobTable(
+                limits: limits,
+                makeToken: {
+                    count += 1
+                    return Self.token(count)
+                },
+                keysForJob: {
+                    ServerKeys(operatorSecret: Secret([UInt8](repeating: 1, count: 32)), job: $0)
+                })
+        }
+
+        /// The table's tokens, in the order in which it makes them.
+        static func token(_ number: UInt64) -> RelayToken {
+            var writer = ByteWriter()
+            writer.write(number)
+            writer.write(UInt64(0))
+            return RelayToken(writer.bytes) ?? .random()
         }
 
         mutating func collect() throws {
@@ -27,6 +44,9 @@ import Testing
                         try ServerMessage(decoding: bytes[...]))
                 case .close(let connection): closed.insert(connection)
                 case .note(_, _, let text): notes.append(text)
+                case .endRelays(let pairs, let waiting):
+                    endedPairs += pairs
+                    endedWaiting += waiting
                 }
             }
         }
@@ -276,6 +296,21 @@ import Testing
         #expect(bench.table.activeJobCount == 0)
         try bench.say(.join(Self.request(0)), on: 20)
         #expect(bench.refusal(20)?.code == .staleEpoch)
+    }
+
+    @Test func `an epoch that the limits refuse does not end the older one`() throws {
+        var limits = RendezvousLimits()
+        limits.jobs = 1
+        limits.ranksPerJob = 3
+        var bench = Bench(limits: limits)
+        try bench.say(.join(Self.request(0)), on: 10)
+        try bench.say(.join(Self.request(0, size: 4, epoch: 1)), on: 11)
+        #expect(bench.refusal(11)?.code == .unsupported)
+        #expect(bench.failure(10) == nil)
+        // The one that takes its place needs no room of its own.
+        try bench.say(.join(Self.request(0, epoch: 1)), on: 12)
+        #expect(bench.refusal(12) == nil)
+        #expect(bench.failure(10)?.code == .staleEpoch)
     }
 
     @Test func `limits on jobs and ranks hold`() throws {

@@ -37,7 +37,7 @@ struct JoinWorld: Sendable {
         tokens = server.mintTokens(job: job)
         url = JoinURL(
             host: server.host, port: server.port, job: job, size: size, encryption: encryption,
-            joinTimeout: joinTimeout)
+            joinTimeout: joinTimeout, observerPort: server.observerPort)
     }
 
     func configuration(_ rank: Int?) -> JoinConfiguration {

@@ -17,14 +17,16 @@ import Testing
         var now: ContinuousClock.Instant
 
         init(
-            rank: Int, _ candidates: [Candidate], isSameHost: Bool = false, seed: UInt64 = 1
+            rank: Int, _ candidates: [Candidate], isSameHost: Bool = false, seed: UInt64 = 1,
+            relay: SocketAddress? = nil, isDirectHopeless: Bool = false
         ) {
             now = .now
             var plans: [PeerPlan?] = [nil, nil]
-            plans[1 - rank] = PeerPlan(candidates: candidates, isSameHost: isSameHost)
+            plans[1 - rank] = PeerPlan(
+                candidates: candidates, isSameHost: isSameHost, isDirectHopeless: isDirectHopeless)
             machine = MeshMachine(
-                rank: rank, plans: plans, roundTripTime: .milliseconds(10), seed: seed,
-                now: now)
+                rank: rank, plans: plans, roundTripTime: .milliseconds(10),
+                relayAddress: relay, seed: seed, now: now)
         }
 
         mutating func pass(_ duration: Duration) -> [MeshMachine.Action] {
@@ -147,6 +149,22 @@ import Testing
         let peer = bench.machine.hopelessPeer(now: bench.now)
         #expect(peer?.peer == 1)
         #expect(peer?.attempts.map(\.cause) == ["no route", "another rank is at this address"])
+    }
+
+    @Test func `a peer whose accepted connection is in its handshake is not given up`() {
+        var bench = Bench(rank: 0, [Self.candidate(1)])
+        _ = bench.machine.takeActions()
+        bench.breaks(1, .hopeless("no route"))
+        let accepted = bench.machine.accepted()
+        let isWanted = bench.machine.identified(accepted, as: 1)
+        #expect(isWanted)
+        _ = bench.pass(.seconds(4))
+        #expect(bench.machine.hopelessPeer(now: bench.now) == nil)
+        bench.breaks(accepted, .refused("reset"))
+        _ = bench.pass(.seconds(2))
+        #expect(bench.machine.hopelessPeer(now: bench.now) == nil, "it may dial once more")
+        _ = bench.pass(.seconds(2))
+        #expect(bench.machine.hopelessPeer(now: bench.now)?.peer == 1)
     }
 
     @Test func `own addresses, doubles and other hosts' loopback are never dialled`() {

@@ -48,6 +48,12 @@ import Testing
             isLow = identity.rank < peer
         }
 
+        init(relayed socket: Int32, _ identity: PeerIdentity, to peer: Int, _ token: RelayToken) {
+            connection = PeerConnection(
+                relayed: socket, number: 1, peer: peer, identity: identity, token: token)
+            isLow = identity.rank < peer
+        }
+
         init(accepted socket: Int32, _ identity: PeerIdentity, isLow: Bool) {
             connection = PeerConnection(accepted: socket, number: 2, identity: identity)
             self.isLow = isLow
@@ -146,6 +152,27 @@ import Testing
         // A member of the job is shown why, so that it does not try again.
         let isHopeless = if case .hopeless? = stranger.failure { true } else { false }
         #expect(isHopeless == (test.name != "another job"), "\(test.name)")
+    }
+
+    @Test func `who has proven nothing gets no MAC to replay`() throws {
+        let (attacker, victim) = try Self.tcpPair()
+        defer { close(attacker) }
+        let rank = End(accepted: victim, Self.identity(2), isLow: false)
+        let forged = PeerHello(
+            encryption: .on, epoch: 0, sender: 1, receiver: 2, jobTag: PeerHello.jobTag("job"),
+            nonce: Array(0..<16)
+        ).encoded(key: .random())
+        _ = forged.withUnsafeBytes { Socket.write(attacker, $0) }
+        Self.drive(rank)
+        var answer = [UInt8](repeating: 1, count: PeerHello.byteCount)
+        let result = answer.withUnsafeMutableBytes { Socket.read(attacker, $0) }
+        guard case .bytes(PeerHello.byteCount) = result else {
+            Issue.record("no answer: \(result)")
+            return
+        }
+        #expect(try PeerHello(decoding: answer).sender == 2)
+        #expect(answer.suffix(32).allSatisfy { $0 == 0 })
+        #expect(!PeerHello.isAuthentic(answer, key: Self.identity(2).keys(with: 1).hello))
     }
 
     @Test func `a rank met at another's address is refused`() throws {

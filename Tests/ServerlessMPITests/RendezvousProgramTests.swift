@@ -98,11 +98,16 @@ import Testing
         let server = try Run(["serve"], environment: Self.environment)
         let line = server.line()
         #expect(line.hasPrefix("listening 127.0.0.1:"))
-        let port = try #require(UInt16(line.dropLast().split(separator: ":").last ?? ""))
+        // `listening HOST:PORT observer PORT`
+        let words = line.dropLast().split(separator: " ")
+        try #require(words.count == 4 && words[2] == "observer")
+        let port = try #require(UInt16(words[1].split(separator: ":").last ?? ""))
+        let observer = try #require(UInt16(words[3]))
 
         let printed = try Run(["token", "--job", "j"], environment: Self.environment).end()
         #expect(printed.code == 0)
-        var variables = ["SERVERLESS_MPI_URL": "rendezvous://127.0.0.1:\(port)/j?size=1"]
+        let url = "rendezvous://127.0.0.1:\(port)/j?size=1&observer=\(observer)"
+        var variables = ["SERVERLESS_MPI_URL": url]
         for line in printed.output.split(separator: "\n") {
             let parts = line.split(separator: "=")
             variables[String(parts[0])] = String(parts[1])
@@ -122,7 +127,7 @@ import Testing
 
     @Test func `a port in use ends it with one line that says what to do`() throws {
         let first = try Run(["serve"], environment: Self.environment)
-        let address = first.line().dropFirst("listening ".count).dropLast()
+        let address = try #require(first.line().split(separator: " ").dropFirst().first)
         let second = try Run(
             ["serve", "--listen", String(address)], environment: Self.environment
         ).end()
@@ -133,6 +138,7 @@ import Testing
 
     @Test(arguments: [
         ["serve"], ["serve", "--listen", "nowhere"], ["serve", "--secret-file", "/nonexistent"],
+        ["serve", "--observer-port", "70000"],
         ["token"], ["token", "--job", "a b"], ["dance"], [],
     ])
     func `wrong arguments end it with an explanation`(_ arguments: [String]) throws {

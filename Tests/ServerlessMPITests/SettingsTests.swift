@@ -33,6 +33,8 @@ import Testing
     @Test(arguments: [
         "rendezvous://127.0.0.1:7000/job?epoch=3&size=4&encryption=none&join-timeout=2.5&timeout=9",
         "rendezvous://[::1]:1/a?epoch=0&size=1&encryption=on&join-timeout=30&timeout=300",
+        "rendezvous://h:1/a?epoch=0&size=1&encryption=on&join-timeout=30&timeout=300&observer=7001"
+            + "&candidates=relayed",
         "rendezvous://host.example:65535/a.b_c-D?epoch=0&size=4096&encryption=on&join-timeout=30"
             + "&timeout=300",
     ])
@@ -49,6 +51,8 @@ import Testing
         "rendezvous://h:1/a?size=1&epoch=x", "rendezvous://h:1/a?size=1&encryption=maybe",
         "rendezvous://h:1/a?size=1&timeout=0", "rendezvous://h:1/a?size=1&timeout=nan",
         "rendezvous://h:1/a?size=1&join-timeout=1e99", "rendezvous://h:1/a?size=1&colour=red",
+        "rendezvous://h:1/a?size=1&observer=0", "rendezvous://h:1/a?size=1&observer=x",
+        "rendezvous://h:1/a?size=1&candidates=host",
     ])
     func `a wrong join URL is refused by one line that names the variable`(_ text: String) {
         let error = #expect(throws: MPIError.self) {

@@ -19,7 +19,8 @@ func runServerlessJob(
     defer { server.stop() }
     var url = JoinURL(
         host: server.host, port: server.port, job: "launch-\(getpid())", size: request.ranks,
-        encryption: request.environment.isEncrypted ? .on : .none)
+        encryption: request.environment.isEncrypted ? .on : .none,
+        observerPort: server.observerPort)
     if let seconds = request.operationTimeoutSeconds { url.timeout = .seconds(seconds) }
     let variables = server.mintTokens(job: url.job).environment(url)
     let plans = (0..<request.ranks).map { rank in

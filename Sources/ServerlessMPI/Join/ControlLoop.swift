@@ -75,6 +75,7 @@ final class ControlState: Sendable {
 
 final class ControlLoop {
     private static let serverToken = UInt64(1)
+    private static let observationToken = UInt64(4)
 
     private let configuration: JoinConfiguration
     private let state: ControlState
@@ -93,7 +94,8 @@ final class ControlLoop {
         self.configuration = configuration
         self.state = state
         server = ServerConnection(
-            configuration, addresses, poll: state.poll, token: Self.serverToken)
+            configuration, addresses, poll: state.poll, token: Self.serverToken,
+            observationToken: Self.observationToken)
     }
 
     func run() {
@@ -104,6 +106,8 @@ final class ControlLoop {
                 if event.token == Self.serverToken {
                     server.advance(.now) { receive($0) }
                     serverMoved()
+                } else if event.token == Self.observationToken {
+                    server.observation?.advance()
                 } else {
                     _ = mesh?.handle(event)
                 }
@@ -165,7 +169,8 @@ extension ControlLoop {
                         encryption: url.encryption, epoch: url.epoch, size: url.size,
                         rank: configuration.rank, joinTimeout: url.joinTimeout,
                         requestID: configuration.requestID, hostTag: configuration.hostTag,
-                        candidates: mesh.hostCandidates)))
+                        candidates: url.candidates == .all ? mesh.hostCandidates : [],
+                        observationID: server.observation?.id ?? JoinRequest.noObservation)))
         }
         guard let cause = server.takeFailure() else { return }
         nextHeartbeat = nil
@@ -204,9 +209,13 @@ extension ControlLoop {
             }
             mesh.start(
                 PeerIdentity(configuration, rank: rank), roster: roster,
-                roundTripTime: server.roundTripTime, now: .now)
+                policy: configuration.url.candidates, roundTripTime: server.roundTripTime,
+                relayAddress: server.address, now: .now)
+            server.observation?.stop()
             state.joined.fulfil(.success(rank))
         case .refused(let cause), .failed(let cause): fail(cause)
+        case .relay(let peer, let token): mesh?.relayOffered(to: peer, token)
+        case .relayRefused(let peer, let cause): mesh?.relayRefused(to: peer, cause.reason)
         case .farewell: isDone = true
         }
     }
@@ -218,6 +227,14 @@ extension ControlLoop {
     private func meshMoved() {
         guard let mesh, mesh.isStarted, state.firstCause == nil else { return }
         if let links = mesh.takeLinks() { state.connected.fulfil(.success(links)) }
+        for peer in mesh.takeRelayRequests() {
+            if server.isOpen {
+                server.send(.relay(peer: peer))
+                serverMoved()
+            } else {
+                mesh.relayRefused(to: peer, "the rendezvous server, which would relay, is gone")
+            }
+        }
         guard !mesh.isComplete else { return }
         let now = ContinuousClock.now
         if let peer = mesh.hopelessPeer(now) {

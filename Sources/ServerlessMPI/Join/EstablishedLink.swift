@@ -9,7 +9,7 @@ public enum CandidateKind: UInt8, Sendable, CustomStringConvertible {
     case host = 1
     /// The address the rendezvous server saw the peer come from.
     case serverReflexive = 2
-    /// An address at which a relay forwards to the peer.
+    /// An address at which a relay forwards to the peer; on both ends.
     case relayed = 3
 
     public var description: String {
@@ -46,7 +46,8 @@ struct EstablishedLink {
     let peer: Int
     /// Nonblocking, close-on-exec, TCP_NODELAY, congestion control cubic where allowed.
     let fileDescriptor: Int32
-    /// nil in encryption mode `none`: then read and write the descriptor itself.
+    /// nil in encryption mode `none`, unless the link is relayed: then read and write the
+    /// descriptor itself.
     let tls: TLSSession?
     let path: LinkPath
 

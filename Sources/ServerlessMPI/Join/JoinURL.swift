@@ -13,6 +13,13 @@ public enum EncryptionMode: UInt8, Sendable, CustomStringConvertible {
     public var description: String { self == .on ? "on" : "none" }
 }
 
+/// Which kinds of candidates a rank may use; the same for all ranks of a job.
+public enum CandidatePolicy: String, Sendable {
+    case all
+    /// Relayed ones only: for tests, and for networks that forbid ranks to talk directly.
+    case relayed
+}
+
 /// `rendezvous://HOST:PORT/JOB?epoch=0&size=4&encryption=on&join-timeout=30&timeout=300`
 ///
 /// - `HOST` is a name, an IPv4 address, or an IPv6 address in brackets.
@@ -22,6 +29,8 @@ public enum EncryptionMode: UInt8, Sendable, CustomStringConvertible {
 /// - `encryption` (`on`): `on` or `none`.
 /// - `join-timeout` (30): seconds until every rank must have joined and connected.
 /// - `timeout` (300): seconds a communication call may wait before the job fails.
+/// - `observer` (none): the server's observer port, which lets it tell kinds of NAT apart.
+/// - `candidates` (`all`): `all` or `relayed`.
 public struct JoinURL: Sendable, Equatable {
     public var host: String
     public var port: UInt16
@@ -31,6 +40,8 @@ public struct JoinURL: Sendable, Equatable {
     public var encryption: EncryptionMode
     public var joinTimeout: Duration
     public var timeout: Duration
+    public var observerPort: UInt16?
+    public var candidates: CandidatePolicy
 
     /// The most ranks one job may have.
     public static let maximumSize = 4096
@@ -41,7 +52,8 @@ public struct JoinURL: Sendable, Equatable {
     public init(
         host: String, port: UInt16, job: String, epoch: UInt64 = 0, size: Int,
         encryption: EncryptionMode = .on, joinTimeout: Duration = .seconds(30),
-        timeout: Duration = .seconds(300)
+        timeout: Duration = .seconds(300), observerPort: UInt16? = nil,
+        candidates: CandidatePolicy = .all
     ) {
         self.host = host
         self.port = port
@@ -51,6 +63,8 @@ public struct JoinURL: Sendable, Equatable {
         self.encryption = encryption
         self.joinTimeout = joinTimeout
         self.timeout = timeout
+        self.observerPort = observerPort
+        self.candidates = candidates
     }
 
     /// Is this a job name? Names travel in URLs, logs and key derivations, so they stay plain.
@@ -74,6 +88,8 @@ extension JoinURL: CustomStringConvertible {
         return "rendezvous://\(place):\(port)/\(job)?epoch=\(epoch)&size=\(size)"
             + "&encryption=\(encryption)&join-timeout=\(Self.seconds(joinTimeout))"
             + "&timeout=\(Self.seconds(timeout))"
+            + (observerPort.map { "&observer=\($0)" } ?? "")
+            + (candidates == .all ? "" : "&candidates=\(candidates.rawValue)")
     }
 
     static func seconds(_ duration: Duration) -> String {
@@ -130,6 +146,16 @@ extension JoinURL {
             default: throw Self.wrong("encryption must be on or none")
             }
         case "join-timeout": joinTimeout = try Self.parseTimeout(value, name)
+        case "observer":
+            guard let port = UInt16(value), port > 0 else {
+                throw Self.wrong("observer must be a port, the one `rendezvous serve` prints")
+            }
+            observerPort = port
+        case "candidates":
+            guard let policy = CandidatePolicy(rawValue: String(value)) else {
+                throw Self.wrong("candidates must be all or relayed")
+            }
+            candidates = policy
         case "timeout": timeout = try Self.parseTimeout(value, name)
         default: throw Self.wrong("unknown setting \(printable(name))")
         }

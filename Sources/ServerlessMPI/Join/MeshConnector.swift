@@ -13,8 +13,14 @@ final class MeshConnector {
     /// Strangers that have connected and not yet proven anything, beyond one per rank.
     private static let strangerAllowance = 64
 
+    /// How long a listener rests when the system has no descriptors left.
+    private static let acceptPause = Duration.milliseconds(100)
+
     private let poll: EventPoll
     private let port: UInt16
+    private var relayAddress: SocketAddress?
+    private var relayRequests: [Int] = []
+    private var listenAgain: ContinuousClock.Instant?
     private var listeners: [(token: UInt64, descriptor: Int32)] = []
     private var identity: PeerIdentity?
     private var machine: MeshMachine?
@@ -69,27 +75,35 @@ final class MeshConnector {
     var isComplete: Bool { machine?.isComplete == true }
 
     /// Begins to connect to everyone.
+    ///
+    /// - Parameter relayAddress: the rendezvous server's address: where its relays are.
     func start(
-        _ identity: PeerIdentity, roster: [RosterEntry], roundTripTime: Duration,
-        now: ContinuousClock.Instant
+        _ identity: PeerIdentity, roster: [RosterEntry], policy: CandidatePolicy = .all,
+        roundTripTime: Duration, relayAddress: SocketAddress?, now: ContinuousClock.Instant
     ) {
         self.identity = identity
-        plans = PeerPlan.plans(roster: roster, rank: identity.rank, port: port)
+        self.relayAddress = relayAddress
+        plans = PeerPlan.plans(
+            roster: roster, rank: identity.rank, port: port, policy: policy)
         links = Array(repeating: nil, count: plans.count)
         startTime = now
         machine = MeshMachine(
             rank: identity.rank, plans: plans, roundTripTime: roundTripTime,
-            seed: UInt64.random(in: 0 ... .max), now: now)
+            relayAddress: relayAddress, seed: UInt64.random(in: 0 ... .max), now: now)
         // Only now is it known who may come.
-        for listener in listeners {
-            poll.change(listener.descriptor, listener.token, reads: true, writes: false)
-        }
+        watchListeners(true)
         perform()
+    }
+
+    private func watchListeners(_ isWanted: Bool) {
+        for listener in listeners {
+            poll.change(listener.descriptor, listener.token, reads: isWanted, writes: false)
+        }
     }
 
     /// When `passTime` is due.
     var wakeTime: ContinuousClock.Instant? {
-        [machine?.nextDeadline, handshakes.first].compactMap(\.self).min()
+        [machine?.nextDeadline, handshakes.first, listenAgain].compactMap(\.self).min()
     }
 
     func passTime(_ now: ContinuousClock.Instant) {
@@ -100,6 +114,10 @@ final class MeshConnector {
             else { continue }
             refusedCount += 1
             drop(connection, .refused("it did not finish the handshake in time"))
+        }
+        if let again = listenAgain, now >= again {
+            listenAgain = nil
+            watchListeners(true)
         }
         perform()
     }
@@ -149,7 +167,7 @@ extension MeshConnector {
 
     private func acceptAll(_ listener: Int32) {
         guard let identity else { return }
-        while let accepted = try? Socket.accept(listener) {
+        while let accepted = takeNext(listener) {
             guard let number = machine?.accepted(),
                 hasRoom(identity.size + Self.strangerAllowance) || shedStranger()
             else {
@@ -166,33 +184,63 @@ extension MeshConnector {
         }
     }
 
+    private func takeNext(_ listener: Int32) -> (Int32, SocketAddress)? {
+        do throws(SystemFailure) {
+            return try Socket.accept(listener)
+        } catch {
+            // Out of descriptors: who waits stays readable, and would keep the loop awake.
+            if !shedStranger() {
+                watchListeners(false)
+                listenAgain = .now + Self.acceptPause
+            }
+            return nil
+        }
+    }
+
     /// Are fewer connections in the making that others have begun? Own dials are not strangers.
     private func hasRoom(_ limit: Int) -> Bool {
         connections.count < limit || connections.values.count { !$0.isDialled } < limit
     }
 
-    /// Closes the accepted connection that has longest not said who it is.
+    /// Closes the accepted connection that has longest not said who it is, or, as a hello may be
+    /// a replay, the one that has longest not proven it.
     private func shedStranger() -> Bool {
-        let strangers = connections.values.filter { !$0.isDialled && $0.peer == nil }
-        guard let oldest = strangers.min(by: { $0.number < $1.number }) else { return false }
+        let unproven = connections.values.filter { !$0.isDialled && !$0.isAuthenticated }
+        let strangers = unproven.filter { $0.peer == nil }
+        guard
+            let oldest = (strangers.isEmpty ? unproven : strangers)
+                .min(by: { $0.number < $1.number })
+        else { return false }
         refusedCount += 1
         drop(oldest, .refused("it made room for others"))
         return true
     }
 
-    private func dial(_ number: MeshMachine.Connection, _ peer: Int, _ candidate: Candidate) {
+    /// Connects from the shared port, or, with a token, from any port to the relay.
+    private func dial(
+        _ number: MeshMachine.Connection, _ peer: Int, _ address: SocketAddress,
+        token relayToken: RelayToken? = nil
+    ) {
         guard let identity else { return }
-        let address = candidate.address
         do throws(SystemFailure) {
             let descriptor = try Socket.open(address.ip)
-            let connection = PeerConnection(
-                dialled: descriptor, number: number, peer: peer, identity: identity)
+            let connection: PeerConnection
+            if let relayToken {
+                connection = PeerConnection(
+                    relayed: descriptor, number: number, peer: peer, identity: identity,
+                    token: relayToken)
+            } else {
+                connection = PeerConnection(
+                    dialled: descriptor, number: number, peer: peer, identity: identity)
+            }
             connections[number] = connection
             poll.watch(descriptor, token(connection), reads: true, writes: true)
             watchesWrites.insert(number)
-            Socket.sharePort(descriptor)
-            let own = address.ip.isV4 ? IPAddress.any4 : .any6
-            try Socket.bind(descriptor, to: SocketAddress(ip: own, port: port))
+            if relayToken == nil {
+                Socket.sharePort(descriptor)
+                let own = address.ip.isV4 ? IPAddress.any4 : .any6
+                try Socket.bind(descriptor, to: SocketAddress(ip: own, port: port))
+            }
             if try Socket.connect(descriptor, to: address) { advance(connection) }
         } catch {
             let failure = MeshMachine.DialFailure(errorNumber: error.errorNumber)
@@ -206,7 +254,9 @@ extension MeshConnector {
 
     private func advance(_ connection: PeerConnection) {
         let wasConnecting = connection.isConnecting
-        report(connection.advance(), connection)
+        let event = connection.advance()
+        if wasConnecting, !connection.isConnecting { machine?.connected(connection.number) }
+        report(event, connection)
         if wasConnecting, !connection.isConnecting, connections[connection.number] != nil {
             handshakes.append(UInt64(connection.number), deadline: .now + Self.handshakeTimeout)
         }
@@ -262,6 +312,26 @@ extension MeshConnector {
     }
 }
 
+// MARK: Relays
+
+extension MeshConnector {
+    /// The peers for which the server shall be asked for a relay.
+    func takeRelayRequests() -> [Int] {
+        defer { relayRequests = [] }
+        return relayRequests
+    }
+
+    func relayOffered(to peer: Int, _ token: RelayToken) {
+        machine?.relayOffered(to: peer, token, now: .now)
+        perform()
+    }
+
+    func relayRefused(to peer: Int, _ cause: String) {
+        machine?.relayRefused(to: peer, cause, now: .now)
+        perform()
+    }
+}
+
 // MARK: The machine's actions
 
 extension MeshConnector {
@@ -269,7 +339,11 @@ extension MeshConnector {
         while let actions = machine?.takeActions(), !actions.isEmpty {
             for action in actions {
                 switch action {
-                case .dial(let number, let peer, let candidate): dial(number, peer, candidate)
+                case .dial(let number, let peer, let candidate):
+                    dial(number, peer, candidate.address)
+                case .dialRelayed(let number, let peer, let token):
+                    if let relayAddress { dial(number, peer, relayAddress, token: token) }
+                case .requestRelay(let peer): relayRequests.append(peer)
                 case .nominate(let number):
                     guard let connection = connections[number] else { continue }
                     report(connection.nominate(), connection)
@@ -291,7 +365,8 @@ extension MeshConnector {
         poll.forget(connection.descriptor)
         let local = Socket.localAddress(connection.descriptor)
         let remote = Socket.remoteAddress(connection.descriptor)
-        let kind = plan.candidates.first { $0.address == remote }?.kind ?? .host
+        let kind =
+            connection.isRelayed ? .relayed : remote.map { plan.kind(of: $0) } ?? .host
         links[peer] = EstablishedLink(
             peer: peer, fileDescriptor: connection.descriptor, tls: connection.tls,
             path: LinkPath(

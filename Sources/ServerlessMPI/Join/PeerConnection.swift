@@ -3,33 +3,6 @@
 
 import Glibc
 
-/// What this rank knows of itself when it greets others.
-struct PeerIdentity: Sendable {
-    let rank: Int
-    let size: Int
-    let job: String
-    let jobTag: [UInt8]
-    let epoch: UInt64
-    let encryption: EncryptionMode
-    let peerSecret: Secret
-
-    init(_ configuration: JoinConfiguration, rank: Int) {
-        self.rank = rank
-        size = configuration.url.size
-        job = configuration.url.job
-        jobTag = PeerHello.jobTag(job)
-        epoch = configuration.url.epoch
-        encryption = configuration.url.encryption
-        peerSecret = configuration.peerSecret
-    }
-
-    func keys(with peer: Int) -> PairKeys {
-        PairKeys(
-            peerSecret: peerSecret, job: job, epoch: epoch, low: min(rank, peer),
-            high: max(rank, peer), encryption: encryption)
-    }
-}
-
 final class PeerConnection {
     enum Event {
         /// An accepted connection has shown whom it comes from; go on only if this is wanted.
@@ -57,6 +30,7 @@ final class PeerConnection {
     let number: MeshMachine.Connection
     let descriptor: Int32
     let isDialled: Bool
+    let isRelayed: Bool
     private(set) var peer: Int?
     private(set) var tls: TLSSession?
     private let identity: PeerIdentity
@@ -66,6 +40,8 @@ final class PeerConnection {
     private var theirHello: [UInt8] = []
     private var input: [UInt8] = []
     private var output: [UInt8] = []
+    /// What a relay wants to see before anything else.
+    private var preamble: [UInt8] = []
 
     /// A socket of our own that is connecting, or has connected.
     init(
@@ -77,7 +53,23 @@ final class PeerConnection {
         self.identity = identity
         self.peer = peer
         isDialled = true
+        isRelayed = false
         phase = .connecting
+    }
+
+    /// A socket that is connecting to a relay, to which it shows `token`.
+    init(
+        relayed descriptor: Int32, number: MeshMachine.Connection, peer: Int,
+        identity: PeerIdentity, token: RelayToken
+    ) {
+        self.number = number
+        self.descriptor = descriptor
+        self.identity = identity.overRelay
+        self.peer = peer
+        isDialled = true
+        isRelayed = true
+        phase = .connecting
+        preamble = Preamble(.relay, id: token.bytes).encoded
     }
 
     /// A socket from the listener.
@@ -88,6 +80,7 @@ final class PeerConnection {
         self.descriptor = descriptor
         self.identity = identity
         isDialled = false
+        isRelayed = false
         phase = .awaitingHello
     }
 
@@ -144,6 +137,7 @@ extension PeerConnection {
         guard Socket.remoteAddress(descriptor) != nil else { return nil }  // still connecting
         Socket.tune(descriptor)
         phase = .awaitingHello
+        output = preamble
         sendHello()
         // The lower rank's first TLS flight follows its hello at once and saves half a round trip.
         if isLow, identity.encryption == .on, let failure = startTLS() { return failure }
@@ -161,12 +155,15 @@ extension PeerConnection {
         guard let peer else { return }
         let keys = self.keys ?? identity.keys(with: peer)
         self.keys = keys
-        let nonce = Secret.random(byteCount: PeerHello.nonceByteCount).withBytes { Array($0) }
-        ownHello = PeerHello(
-            encryption: identity.encryption, epoch: identity.epoch, sender: identity.rank,
-            receiver: peer, jobTag: identity.jobTag, nonce: nonce
-        ).encoded(key: keys.hello)
+        ownHello = makeHello(to: peer).encoded(key: keys.hello)
         output += ownHello
+    }
+
+    private func makeHello(to peer: Int) -> PeerHello {
+        let nonce = Secret.random(byteCount: PeerHello.nonceByteCount).withBytes { Array($0) }
+        return PeerHello(
+            encryption: identity.encryption, epoch: identity.epoch, sender: identity.rank,
+            receiver: peer, jobTag: identity.jobTag, nonce: nonce)
     }
 
     private func readHello() -> Event? {
@@ -199,14 +196,13 @@ extension PeerConnection {
 
     /// One who has dialled and seems to belong to this job is shown this rank's hello before the
     /// door closes, so that its user, too, learns what does not fit: the key, the mode, the epoch.
+    /// It has proven nothing, so it gets no MAC, which it could replay to others.
     private func explain(to hello: PeerHello) {
         guard !isDialled, hello.jobTag == identity.jobTag, hello.sender < identity.size,
             hello.sender != identity.rank, hello.receiver == identity.rank
         else { return }
-        peer = hello.sender
-        sendHello()
+        output += makeHello(to: hello.sender).encodedWithoutProof
         _ = flush()
-        peer = nil
     }
 
     /// Is this hello meant for this rank, and made with the key of the pair?

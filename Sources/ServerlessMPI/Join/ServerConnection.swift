@@ -23,6 +23,9 @@ final class ServerConnection {
     private let addresses: [SocketAddress]
     private let poll: EventPoll
     private let token: UInt64
+    private let observationToken: UInt64
+    /// nil where the join URL names no observer port.
+    private(set) var observation: MappingObservation?
     private var phase = Phase.idle
     private var nextAddress = 0
     private var giveUpAt = ContinuousClock.now
@@ -35,17 +38,20 @@ final class ServerConnection {
 
     init(
         _ configuration: JoinConfiguration, _ addresses: [SocketAddress], poll: EventPoll,
-        token: UInt64
+        token: UInt64, observationToken: UInt64
     ) {
         self.configuration = configuration
         self.addresses = addresses
         self.poll = poll
         self.token = token
+        self.observationToken = observationToken
     }
 
     var isOpen: Bool { if case .open = phase { true } else { false } }
 
     private(set) var localPort: UInt16?
+    /// The server's, as this rank reaches it.
+    private(set) var address: SocketAddress?
 
     var roundTripTime: Duration {
         if case .open(let stream) = phase { Socket.roundTripTime(stream.descriptor) } else { .zero }
@@ -129,6 +135,7 @@ final class ServerConnection {
     }
 
     func close() {
+        observation?.stop()
         switch phase {
         case .connecting(let descriptor): Glibc.close(descriptor)
         case .open(let stream): stream.close()
@@ -154,6 +161,7 @@ extension ServerConnection {
                 attemptDeadline = now + Self.attemptTimeout
                 watchesWrites = true
                 poll.watch(descriptor, token, reads: true, writes: true)
+                observe(descriptor, address)
                 if isConnected { open(descriptor, now) }
             } catch {
                 Glibc.close(descriptor)
@@ -162,6 +170,16 @@ extension ServerConnection {
         } catch {
             retry(error.reason, now)
         }
+    }
+
+    /// At the same time from the same port, so that the server sees both before the rank joins.
+    private func observe(_ descriptor: Int32, _ address: SocketAddress) {
+        guard let port = configuration.url.observerPort,
+            let own = Socket.localAddress(descriptor)
+        else { return }
+        observation?.stop()
+        observation = MappingObservation(poll: poll, token: observationToken)
+        observation?.start(from: own.port, to: SocketAddress(ip: address.ip, port: port))
     }
 
     private func abandon(_ descriptor: Int32, _ cause: String, _ now: ContinuousClock.Instant) {
@@ -191,6 +209,7 @@ extension ServerConnection {
     private func open(_ descriptor: Int32, _ now: ContinuousClock.Instant) {
         Socket.tune(descriptor)
         localPort = Socket.localAddress(descriptor)?.port
+        address = Socket.remoteAddress(descriptor)
         do throws(IOFailure) {
             let stream = try MessageStream(
                 descriptor: descriptor, role: .client,

@@ -98,7 +98,8 @@ extension Job {
         now: ContinuousClock.Instant
     ) -> Result<(rank: Int, replaced: ConnectionID?), MPIError> {
         let entry = RosterEntry(
-            hostTag: request.hostTag, observed: observed, candidates: request.candidates)
+            hostTag: request.hostTag, observed: observed, candidates: request.candidates,
+            natClass: NATClass(observed: observed, second: nil, candidates: request.candidates))
         guard let rank = request.rank ?? members.firstIndex(where: { $0 == nil }) else {
             return .failure(
                 MPIError(
@@ -126,6 +127,13 @@ extension Job {
         members[rank] = Member(
             connection: connection, requestID: request.requestID, entry: entry, lastHeard: now)
         return .success((rank, replaced))
+    }
+
+    /// The observer has seen this rank, too.
+    mutating func observed(_ rank: Int, at second: SocketAddress) {
+        guard members.indices.contains(rank), let entry = members[rank]?.entry else { return }
+        members[rank]?.entry.natClass = NATClass(
+            observed: entry.observed, second: second, candidates: entry.candidates)
     }
 
     var isComplete: Bool { phase == .gathering && joinedCount == size }

@@ -9,11 +9,13 @@ struct JobTable {
         case send([UInt8], to: ConnectionID)
         /// Close once everything queued has been written.
         case close(ConnectionID)
+        /// Close these two ends of relays, or those that wait for their other end.
+        case endRelays([RelayTable.PairID], waiting: [ConnectionID])
         /// A line for the log: what happened to a job.
         case note(job: String, epoch: UInt64, String)
     }
 
-    private struct Seat {
+    struct Seat {
         let job: String
         let rank: Int
     }
@@ -24,16 +26,23 @@ struct JobTable {
     let limits: RendezvousLimits
     private let keysForJob: (String) -> ServerKeys
     /// The newest epoch of each job, running or over.
-    private var jobs: [String: Job] = [:]
+    private(set) var jobs: [String: Job] = [:]
     private var seats: [ConnectionID: Seat] = [:]
+    private var observations: ObservationTable
+    var relays: RelayTable
     /// Jobs that are over, oldest first.
     private var overOrder: [String] = []
     private var lastAdvance: ContinuousClock.Instant?
-    private var effects: [Effect] = []
+    var effects: [Effect] = []
 
-    init(limits: RendezvousLimits, keysForJob: @escaping (String) -> ServerKeys) {
+    init(
+        limits: RendezvousLimits, makeToken: @escaping () -> RelayToken = RelayToken.random,
+        keysForJob: @escaping (String) -> ServerKeys
+    ) {
         self.limits = limits
         self.keysForJob = keysForJob
+        observations = ObservationTable(limit: limits.unclaimedObservations)
+        relays = RelayTable(limits: limits, makeToken: makeToken)
     }
 
     /// Does anything depend on time?
@@ -61,6 +70,7 @@ extension JobTable {
             case .join: drop(connection, "it joined twice on one connection", now)
             case .report(let cause): fail(seat.job, cause, reportedBy: seat.rank, now)
             case .bye: leave(connection, seat, now)
+            case .relay(let peer): relay(connection, seat, to: peer, now)
             }
             return
         }
@@ -71,11 +81,21 @@ extension JobTable {
         join(request, connection, job, observed, now)
     }
 
+    /// The observer port has seen a rank.
+    mutating func observed(
+        _ id: [UInt8], at address: SocketAddress, now: ContinuousClock.Instant
+    ) {
+        guard let connection = observations.saw(id, at: address, now: now),
+            let seat = seats[connection]
+        else { return }
+        jobs[seat.job]?.observed(seat.rank, at: address)
+    }
+
     /// The connection is gone, or broke a rule.
     mutating func ended(
         _ connection: ConnectionID, reason: String, now: ContinuousClock.Instant
     ) {
-        guard let seat = seats.removeValue(forKey: connection) else { return }
+        guard let seat = unseat(connection) else { return }
         jobs[seat.job]?.disconnected(seat.rank)
         fail(
             seat.job,
@@ -92,6 +112,7 @@ extension JobTable {
         lastAdvance = now
         let wasStopped = gap > .seconds(1)
         evictFailed(now)
+        expireRelays(now)
         for name in jobs.keys where jobs[name]?.isOver == false {
             if wasStopped { jobs[name]?.excuseSilence(of: gap, now: now) }
             if let cause = jobs[name]?.overdue(now, silenceTimeout: limits.silenceTimeout) {
@@ -108,17 +129,15 @@ extension JobTable {
         _ request: JoinRequest, _ connection: ConnectionID, _ name: String,
         _ observed: SocketAddress, _ now: ContinuousClock.Instant
     ) {
-        if let job = jobs[name] {
+        if let job = jobs[name], request.epoch <= job.epoch {
             if request.epoch < job.epoch {
                 return refuse(connection, stale("epoch \(job.epoch) has begun", request))
             }
-            if request.epoch > job.epoch {
-                retire(name, because: request.epoch)
-            } else if case .failed(let cause) = job.phase {
-                return refuse(connection, cause)
-            } else if job.phase == .finished {
+            if case .failed(let cause) = job.phase { return refuse(connection, cause) }
+            if job.phase == .finished {
                 return refuse(connection, stale("that epoch is over", request))
-            } else if let cause = job.disagreement(with: request) {
+            }
+            if let cause = job.disagreement(with: request) {
                 refuse(connection, cause)
                 return fail(name, cause, reportedBy: nil, now)
             }
@@ -135,7 +154,7 @@ extension JobTable {
             reason: "this process belongs to epoch \(request.epoch) of the job, but \(why)")
     }
 
-    /// Makes the job that this first request describes.
+    /// Makes the job that this first request describes; an older epoch ends only if it may begin.
     private mutating func admit(
         _ name: String, _ request: JoinRequest, _ connection: ConnectionID,
         _ now: ContinuousClock.Instant
@@ -148,7 +167,8 @@ extension JobTable {
                     reason: "this server takes at most \(limits.ranksPerJob) ranks per job"))
             return false
         }
-        guard activeJobCount < limits.jobs else {
+        let replaced = jobs[name].map { !$0.isOver } == true ? 1 : 0
+        guard activeJobCount - replaced < limits.jobs else {
             refuse(
                 connection,
                 MPIError(
@@ -156,6 +176,7 @@ extension JobTable {
                     reason: "this server has \(limits.jobs) jobs and takes no more; try later"))
             return false
         }
+        retire(name, because: request.epoch)
         jobs[name] = Job(
             name: name, first: request, joinTimeout: min(request.joinTimeout, limits.joinTimeout),
             keys: keysForJob(name), now: now)
@@ -175,10 +196,15 @@ extension JobTable {
         case .failure(let cause): refuse(connection, cause)
         case .success(let (rank, replaced)):
             if let replaced {
-                seats[replaced] = nil
+                unseat(replaced)
                 effects.append(.close(replaced))
             }
             seats[connection] = Seat(job: name, rank: rank)
+            if request.observationID.contains(where: { $0 != 0 }),
+                let second = observations.claim(request.observationID, for: connection)
+            {
+                jobs[name]?.observed(rank, at: second)
+            }
             welcome(name, rank, request, connection, observed)
             if jobs[name]?.isComplete == true {
                 jobs[name]?.start()
@@ -236,7 +262,7 @@ extension JobTable {
     private mutating func leave(
         _ connection: ConnectionID, _ seat: Seat, _ now: ContinuousClock.Instant
     ) {
-        seats[connection] = nil
+        unseat(connection)
         effects.append(.send(ServerMessage.farewell.encoded, to: connection))
         effects.append(.close(connection))
         if jobs[seat.job]?.phase == .gathering {
@@ -250,8 +276,15 @@ extension JobTable {
         jobs[seat.job]?.left(seat.rank)
         if jobs[seat.job]?.phase == .finished {
             note(seat.job, "finished")
+            endRelays(of: seat.job)
             remember(seat.job)
         }
+    }
+
+    @discardableResult
+    private mutating func unseat(_ connection: ConnectionID) -> Seat? {
+        observations.forget(connection)
+        return seats.removeValue(forKey: connection)
     }
 
     private mutating func drop(
@@ -269,6 +302,7 @@ extension JobTable {
         let message = ServerMessage.failed(cause).encoded
         for connection in job.connections { effects.append(.send(message, to: connection)) }
         note(name, "failed\(rank.map { ", reported by rank \($0)" } ?? ""): \(oneLine(cause))")
+        endRelays(of: name)
         remember(name)
     }
 
@@ -290,8 +324,9 @@ extension JobTable {
         for connection in job.connections {
             if !job.isOver { effects.append(.send(message, to: connection)) }
             effects.append(.close(connection))
-            seats[connection] = nil
+            unseat(connection)
         }
+        endRelays(of: name)
         note(name, "retired by epoch \(epoch)")
     }
 

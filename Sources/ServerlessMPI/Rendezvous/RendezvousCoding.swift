@@ -8,11 +8,14 @@ private enum Kind {
     static let heartbeat: UInt8 = 0x02
     static let report: UInt8 = 0x03
     static let bye: UInt8 = 0x04
+    static let relay: UInt8 = 0x05
     static let welcome: UInt8 = 0x81
     static let roster: UInt8 = 0x82
     static let refused: UInt8 = 0x83
     static let failed: UInt8 = 0x84
     static let farewell: UInt8 = 0x85
+    static let relayOffer: UInt8 = 0x86
+    static let relayRefused: UInt8 = 0x88
 }
 
 extension ClientMessage {
@@ -28,6 +31,9 @@ extension ClientMessage {
             writer.write(Kind.report)
             writer.write(bytes: AbortCause.encode(cause))
         case .bye: writer.write(Kind.bye)
+        case .relay(let peer):
+            writer.write(Kind.relay)
+            writer.write(UInt32(peer))
         }
         return writer.bytes
     }
@@ -39,6 +45,7 @@ extension ClientMessage {
         case Kind.heartbeat: self = .heartbeat
         case Kind.report: self = .report(try readCause(&reader))
         case Kind.bye: self = .bye
+        case Kind.relay: self = .relay(peer: try readPeer(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -62,6 +69,7 @@ extension ServerMessage {
                 writer.write(bytes: entry.hostTag)
                 entry.observed.write(to: &writer)
                 Candidate.writeList(entry.candidates, to: &writer)
+                writer.write(entry.natClass.rawValue)
             }
         case .refused(let cause):
             writer.write(Kind.refused)
@@ -70,6 +78,14 @@ extension ServerMessage {
             writer.write(Kind.failed)
             writer.write(bytes: AbortCause.encode(cause))
         case .farewell: writer.write(Kind.farewell)
+        case .relay(let peer, let token):
+            writer.write(Kind.relayOffer)
+            writer.write(UInt32(peer))
+            writer.write(bytes: token.bytes)
+        case .relayRefused(let peer, let cause):
+            writer.write(Kind.relayRefused)
+            writer.write(UInt32(peer))
+            writer.write(bytes: AbortCause.encode(cause))
         }
         return writer.bytes
     }
@@ -82,6 +98,13 @@ extension ServerMessage {
         case Kind.refused: self = .refused(try readCause(&reader))
         case Kind.failed: self = .failed(try readCause(&reader))
         case Kind.farewell: self = .farewell
+        case Kind.relayOffer:
+            let peer = try readPeer(&reader)
+            guard let token = RelayToken(try reader.read(count: RelayToken.byteCount, "token"))
+            else { throw MalformedMessage(reason: "no relay token") }
+            self = .relay(peer: peer, token)
+        case Kind.relayRefused:
+            self = .relayRefused(peer: try readPeer(&reader), try readCause(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -100,7 +123,8 @@ extension ServerMessage {
                 RosterEntry(
                     hostTag: try reader.read(count: JoinRequest.hostTagByteCount, "host tag"),
                     observed: try SocketAddress(from: &reader),
-                    candidates: try Candidate.readList(from: &reader)))
+                    candidates: try Candidate.readList(from: &reader),
+                    natClass: try readClass(&reader)))
         }
         return entries
     }
@@ -121,6 +145,7 @@ extension JoinRequest {
         Candidate.writeList(candidates, to: &writer)
         writer.write(UInt8(ticket.count))
         writer.write(bytes: ticket)
+        writer.write(bytes: observationID)
     }
 
     fileprivate init(from reader: inout ByteReader) throws(MalformedMessage) {
@@ -156,6 +181,7 @@ extension JoinRequest {
             throw MalformedMessage(reason: "a ticket of \(ticketCount) bytes")
         }
         ticket = try reader.read(count: ticketCount, "ticket")
+        observationID = try reader.read(count: Preamble.idByteCount, "observation id")
     }
 }
 
@@ -172,6 +198,21 @@ extension Welcome {
     }
 }
 
+private func readPeer(_ reader: inout ByteReader) throws(MalformedMessage) -> Int {
+    let peer = Int(try reader.read(UInt32.self, "peer"))
+    guard peer < JoinURL.maximumSize else {
+        throw MalformedMessage(reason: "rank \(peer) is out of range")
+    }
+    return peer
+}
+
+private func readClass(_ reader: inout ByteReader) throws(MalformedMessage) -> NATClass {
+    guard let found = NATClass(rawValue: try reader.read(UInt8.self, "NAT class")) else {
+        throw MalformedMessage(reason: "unknown NAT class")
+    }
+    return found
+}
+
 private func readCause(_ reader: inout ByteReader) throws(MalformedMessage) -> MPIError {
     let bytes = try reader.read(count: reader.remaining, "cause")
     guard let cause = bytes.withUnsafeBytes({ AbortCause.decode($0) }) else {
@@ -184,6 +225,7 @@ private func readCause(_ reader: inout ByteReader) throws(MalformedMessage) -> M
 func milliseconds(_ duration: Duration) -> UInt32 {
     let (seconds, attoseconds) = duration.components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    guard seconds < 4_000_000 else { return 4_000_000_000 }
-    return UInt32(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+    guard seconds < Int64(UInt32.max) else { return .max }
+    return UInt32(
+        clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
 }

@@ -22,5 +22,21 @@ public struct RendezvousLimits: Sendable {
     /// Bytes queued for one rank that does not read them.
     public var outputByteCount = 8 << 20
 
+    /// Connections to the observer port at once; the oldest makes room for a new one.
+    public var observerConnections = 256
+    /// From such a connection until its 24 bytes.
+    public var observerTimeout = Duration.seconds(2)
+    /// Sightings kept until the rank they belong to joins.
+    public var unclaimedObservations = 4096
+    /// Pairs of ranks of one job that meet at this server, or have been told that they may. Each
+    /// holds two descriptors and at most twice `relayBufferByteCount` bytes.
+    public var relayedPairsPerJob = 1024
+    /// The same for all jobs together.
+    public var relayedPairs = 8192
+    /// From the offer of a relay until both ranks must have come.
+    public var relayTokenLifetime = Duration.seconds(10)
+    /// Bytes of one direction of a pair that one end has sent and the other has no room for.
+    public var relayBufferByteCount = 64 << 10
+
     public init() {}
 }

@@ -17,6 +17,11 @@ struct JoinRequest: Equatable, Sendable {
     var candidates: [Candidate]
     /// Empty, or what the server gave when it first accepted this request.
     var ticket: [UInt8] = []
+    /// What the rank tells the observer port, so that both sightings are known to be of one rank;
+    /// zeros if it does not.
+    var observationID = Self.noObservation
+
+    static let noObservation = [UInt8](repeating: 0, count: Preamble.idByteCount)
 
     static let hostTagByteCount = 16
     static let ticketByteCount = 32
@@ -37,6 +42,7 @@ struct RosterEntry: Equatable, Sendable {
     var hostTag: [UInt8]
     var observed: SocketAddress
     var candidates: [Candidate]
+    var natClass = NATClass.unknown
 }
 
 enum ClientMessage: Equatable, Sendable {
@@ -46,6 +52,8 @@ enum ClientMessage: Equatable, Sendable {
     case report(MPIError)
     /// This rank is done and leaves.
     case bye
+    /// This rank and that one shall meet at the server.
+    case relay(peer: Int)
 
     /// The longest a client message may be, in bytes.
     static let maximumByteCount = 4096
@@ -61,6 +69,10 @@ enum ServerMessage: Equatable, Sendable {
     case failed(MPIError)
     /// The answer to *bye*.
     case farewell
+    /// A relay to this peer: connect to the server's port again and show the token.
+    case relay(peer: Int, RelayToken)
+    /// There is no relay to this peer, and this is why.
+    case relayRefused(peer: Int, MPIError)
 
     /// The longest a server message may be: a roster of the largest job.
     static let maximumByteCount = 4 << 20

@@ -36,6 +36,14 @@ public struct RendezvousCounters: Sendable, Equatable {
     public var failedHandshakes = 0
     /// Messages of members that were no messages.
     public var malformedMessages = 0
+    /// Pairs of ranks that have met at this server, and the bytes it has forwarded for them.
+    public var relayedPairs = 0
+    public var relayedBytes = 0
+    /// Connections with a relay token that was unknown, used or too old.
+    public var refusedRelays = 0
+    /// Ranks seen at the observer port, and visitors there that were none.
+    public var observations = 0
+    public var refusedObservations = 0
     public var openConnections = 0
     public var activeJobs = 0
 }
@@ -45,6 +53,8 @@ public final class RendezvousServer: Sendable {
     /// Where it listens, with the port the system gave.
     public let host: String
     public let port: UInt16
+    /// Where ranks show a second sight of themselves; for `observer=` in the join URL.
+    public let observerPort: UInt16
     private let secret: Secret
     private let loop: Mutex<ServerLoop.Handle>
     private let thread: DedicatedThread
@@ -56,11 +66,12 @@ public final class RendezvousServer: Sendable {
     ///
     /// - Parameters:
     ///   - listen: `HOST:PORT`; the host is a numeric address, port 0 means any.
+    ///   - observerPort: a second port on the same address; 0 means any.
     ///   - secret: the operator's secret, from which every job's server key derives.
     ///   - logger: where it logs; nil for silence. Secrets are never logged.
     /// - Errors: `invalidArgument`; `connectFailed` if the port is in use or not allowed.
     public static func start(
-        listen: String = "127.0.0.1:0", secret: Secret,
+        listen: String = "127.0.0.1:0", observerPort: UInt16 = 0, secret: Secret,
         limits: RendezvousLimits = RendezvousLimits(), logger: Logger? = nil
     ) throws(MPIError) -> RendezvousServer {
         let (host, port) = try JoinURL.parseAuthority(listen[...])
@@ -71,9 +82,10 @@ public final class RendezvousServer: Sendable {
         let quiet = Logger(label: "rendezvous", factory: { _ in SwiftLogNoOpLogHandler() })
         do throws(SystemFailure) {
             return try RendezvousServer(
-                SocketAddress(ip: ip, port: port), secret, limits, logger ?? quiet)
+                SocketAddress(ip: ip, port: port), observerPort, secret, limits, logger ?? quiet)
         } catch {
-            throw listenError(error, listen)
+            throw listenError(
+                error, observerPort == 0 ? listen : "\(listen), observer port \(observerPort)")
         }
     }
 
@@ -92,13 +104,15 @@ public final class RendezvousServer: Sendable {
     }
 
     private init(
-        _ address: SocketAddress, _ secret: Secret, _ limits: RendezvousLimits, _ logger: Logger
+        _ address: SocketAddress, _ observerPort: UInt16, _ secret: Secret,
+        _ limits: RendezvousLimits, _ logger: Logger
     ) throws(SystemFailure) {
         let handle = try ServerLoop.Handle(
-            address, secret: secret, limits: limits, logger: logger)
+            address, observerPort: observerPort, secret: secret, limits: limits, logger: logger)
         self.secret = secret
         host = handle.address.ip.description
         port = handle.address.port
+        self.observerPort = handle.observerAddress.port
         thread = try DedicatedThread { ServerLoop(handle).run() }
         loop = Mutex(handle)
     }

@@ -4,54 +4,9 @@
 
 import Glibc
 import Logging
-import Synchronization
 
 final class ServerLoop {
-    /// What the thread that started the server keeps: how to stop it and what it has counted.
-    final class Handle: Sendable {
-        let address: SocketAddress
-        let secret: Secret
-        let limits: RendezvousLimits
-        let logger: Logger
-        let poll: EventPoll
-        fileprivate let listener: Int32
-        private let isStopping = Atomic(false)
-        private let shared = Mutex(RendezvousCounters())
-
-        init(
-            _ address: SocketAddress, secret: Secret, limits: RendezvousLimits, logger: Logger
-        ) throws(SystemFailure) {
-            poll = try EventPoll()
-            listener = try Socket.open(address.ip)
-            do throws(SystemFailure) {
-                Socket.setOption(listener, SOL_SOCKET, SO_REUSEADDR, 1)
-                try Socket.bind(listener, to: address)
-                try Socket.listen(listener, backlog: 4096)
-            } catch {
-                close(listener)
-                throw error
-            }
-            self.address = Socket.localAddress(listener) ?? address
-            self.secret = secret
-            self.limits = limits
-            self.logger = logger
-        }
-
-        var counters: RendezvousCounters { shared.withLock { $0 } }
-
-        func stop() {
-            isStopping.store(true, ordering: .releasing)
-            poll.wake()
-        }
-
-        fileprivate var mustStop: Bool { isStopping.load(ordering: .acquiring) }
-
-        fileprivate func publish(_ counters: RendezvousCounters) {
-            shared.withLock { $0 = counters }
-        }
-    }
-
-    private final class Connection {
+    final class Connection {
         let id: ConnectionID
         let stream: MessageStream
         let observed: SocketAddress
@@ -69,29 +24,49 @@ final class ServerLoop {
         }
     }
 
+    /// A connection that has not sent its first byte yet, or is in the middle of a preamble.
+    struct Newcomer {
+        let descriptor: Int32
+        let observed: SocketAddress
+        var preamble: [UInt8] = []
+    }
+
     private static let listenerToken = UInt64(0)
+    private static let observerToken = UInt64.max - 1
     private static let tick = Duration.milliseconds(100)
     private static let lingerTimeout = Duration.seconds(2)
 
-    private let handle: Handle
-    private var table: JobTable
-    private var connections: [UInt64: Connection] = [:]
+    let handle: Handle
+    var table: JobTable
+    var connections: [UInt64: Connection] = [:]
+    var newcomers: [UInt64: Newcomer] = [:]
+    let relays: RelayHall
+    private let observer: ObserverPort
     private var nextNumber = UInt64(1)
     /// Connections that must join, or close, by a deadline; oldest first.
     private var notJoined = DeadlineQueue()
-    private var notJoinedCount = 0
+    var notJoinedCount = 0
     private var closing = DeadlineQueue()
     private var listenAgain: ContinuousClock.Instant?
     private var nextTick = ContinuousClock.now
-    private var counters = RendezvousCounters()
-    private var logger: Logger
+    var counters = RendezvousCounters()
+    var logger: Logger
 
     init(_ handle: Handle) {
         self.handle = handle
         logger = handle.logger
         let secret = handle.secret
         table = JobTable(limits: handle.limits) { ServerKeys(operatorSecret: secret, job: $0) }
+        relays = RelayHall(
+            poll: handle.poll, bufferByteCount: handle.limits.relayBufferByteCount)
+        observer = ObserverPort(
+            listener: handle.observer, poll: handle.poll, limits: handle.limits)
+        watchListeners()
+    }
+
+    private func watchListeners() {
         handle.poll.watch(handle.listener, Self.listenerToken, reads: true, writes: false)
+        handle.poll.watch(handle.observer, Self.observerToken, reads: true, writes: false)
     }
 
     func run() {
@@ -101,22 +76,53 @@ final class ServerLoop {
                 switch event.token {
                 case EventPoll.wakeToken: break
                 case Self.listenerToken: acceptAll()
-                default: if let found = connections[event.token] { advance(found) }
+                case Self.observerToken: acceptObservations()
+                default: dispatch(event)
                 }
             }
             passTime()
-            counters.openConnections = connections.count
-            counters.activeJobs = table.activeJobCount
-            handle.publish(counters)
+            publish()
         }
         for connection in connections.values { connection.stream.close() }
+        for newcomer in newcomers.values { close(newcomer.descriptor) }
+        relays.closeAll()
+        observer.closeAll()
         close(handle.listener)
         logger.info("stopped")
     }
 
+    private func dispatch(_ event: PollEvent) {
+        if let found = connections[event.token] {
+            advance(found)
+        } else if newcomers[event.token] != nil {
+            advanceNewcomer(event.token)
+        } else if let pair = relays.advance(event) {
+            table.relays.end(pair)
+        } else {
+            observer.advance(event.token, saw)
+        }
+    }
+
+    private func saw(_ id: [UInt8], _ address: SocketAddress) {
+        counters.observations += 1
+        table.observed(id, at: address, now: .now)
+    }
+
+    private func publish() {
+        counters.openConnections =
+            connections.count + newcomers.count + relays.connectionCount
+            + observer.connectionCount
+        counters.activeJobs = table.activeJobCount
+        counters.relayedPairs = relays.pairCount
+        counters.relayedBytes = relays.byteCount
+        counters.refusedObservations = observer.refusedCount
+        handle.publish(counters)
+    }
+
     private var wakeTime: ContinuousClock.Instant? {
         let tick = table.needsAdvance ? nextTick : nil
-        return [tick, notJoined.first, closing.first, listenAgain].compactMap(\.self).min()
+        return [tick, notJoined.first, closing.first, observer.wakeTime, listenAgain]
+            .compactMap(\.self).min()
     }
 
     private func passTime() {
@@ -127,15 +133,15 @@ final class ServerLoop {
             apply()
         }
         while let number = notJoined.popDue(now) {
-            guard let connection = connections[number], !connection.hasJoined else { continue }
-            end(connection, reason: "it did not join in time")
+            endUnlessJoined(number, reason: "it did not join in time")
         }
+        observer.passTime(now)
         while let number = closing.popDue(now) {
             if let connection = connections[number] { end(connection, reason: "closed") }
         }
         if let again = listenAgain, now >= again {
             listenAgain = nil
-            handle.poll.watch(handle.listener, Self.listenerToken, reads: true, writes: false)
+            watchListeners()
         }
     }
 }
@@ -147,56 +153,65 @@ extension ServerLoop {
         while true {
             do throws(SystemFailure) {
                 guard let (descriptor, address) = try Socket.accept(handle.listener) else { return }
-                open(descriptor, address)
+                welcome(descriptor, address)
             } catch {
                 // Out of descriptors: a stranger makes room, or everyone waits a little.
-                logger.warning("cannot accept", metadata: ["cause": "\(error)"])
-                if !shedOldest() {
-                    handle.poll.forget(handle.listener)
-                    listenAgain = .now + Self.tick
-                    return
-                }
+                if !shedOldest() { return pauseListening(error) }
             }
         }
     }
 
-    private func open(_ descriptor: Int32, _ address: SocketAddress) {
+    private func acceptObservations() {
+        do throws(SystemFailure) {
+            try observer.acceptAll(takeNumber, saw)
+        } catch {
+            pauseListening(error)
+        }
+    }
+
+    private func pauseListening(_ failure: SystemFailure) {
+        logger.warning("cannot accept", metadata: ["cause": "\(failure)"])
+        handle.poll.forget(handle.listener)
+        handle.poll.forget(handle.observer)
+        listenAgain = .now + Self.tick
+    }
+
+    private func takeNumber() -> UInt64 {
+        defer { nextNumber += 1 }
+        return nextNumber
+    }
+
+    private func welcome(_ descriptor: Int32, _ address: SocketAddress) {
         if notJoinedCount >= handle.limits.connectionsNotJoined { _ = shedOldest() }
         Socket.tune(descriptor)
-        let secret = handle.secret
-        let credentials = PSKCredentials { identity in
-            ServerKeys.job(identity: identity).map {
-                ServerKeys(operatorSecret: secret, job: $0).serverKey
-            }
-        }
-        do throws(IOFailure) {
-            let stream = try MessageStream(
-                descriptor: descriptor, role: .server, credentials: credentials,
-                maximumMessageByteCount: ClientMessage.maximumByteCount,
-                maximumOutputByteCount: handle.limits.outputByteCount)
-            let id = ConnectionID(number: nextNumber)
-            nextNumber += 1
-            connections[id.number] = Connection(id: id, stream: stream, observed: address)
-            notJoined.append(id.number, deadline: .now + handle.limits.handshakeTimeout)
-            handle.poll.watch(descriptor, id.number, reads: true, writes: false)
-            counters.connections += 1
-            notJoinedCount += 1
-        } catch {
-            close(descriptor)
-        }
+        let number = takeNumber()
+        newcomers[number] = Newcomer(descriptor: descriptor, observed: address)
+        notJoined.append(number, deadline: .now + handle.limits.handshakeTimeout)
+        handle.poll.watch(descriptor, number, reads: true, writes: false)
+        counters.connections += 1
+        notJoinedCount += 1
     }
 
     /// Closes the connection that has waited longest without joining.
     private func shedOldest() -> Bool {
         while let number = notJoined.popFirst() {
-            guard let connection = connections[number], !connection.hasJoined else { continue }
-            end(connection, reason: "it made room for others")
-            return true
+            if endUnlessJoined(number, reason: "it made room for others") { return true }
         }
         return false
     }
 
-    private func advance(_ connection: Connection) {
+    @discardableResult
+    private func endUnlessJoined(_ number: UInt64, reason: String) -> Bool {
+        if newcomers[number] != nil {
+            endNewcomer(number, reason: reason)
+            return true
+        }
+        guard let connection = connections[number], !connection.hasJoined else { return false }
+        end(connection, reason: reason)
+        return true
+    }
+
+    func advance(_ connection: Connection) {
         let status = connection.stream.advance { bytes in receive(bytes, connection) }
         apply()
         settle(connection, status)
@@ -258,7 +273,7 @@ extension ServerLoop {
         closing.append(connection.id.number, deadline: .now + Self.lingerTimeout)
     }
 
-    private func end(_ connection: Connection, reason: String) {
+    func end(_ connection: Connection, reason: String) {
         guard connections.removeValue(forKey: connection.id.number) != nil else { return }
         if !connection.hasJoined {
             counters.failedHandshakes += 1
@@ -274,7 +289,7 @@ extension ServerLoop {
     }
 
     /// Does what the table decided.
-    private func apply() {
+    func apply() {
         for effect in table.takeEffects() {
             switch effect {
             case .send(let message, let id):
@@ -286,39 +301,13 @@ extension ServerLoop {
                 }
                 beginClosing(connection)
                 settle(connection, .open)
+            case .endRelays(let pairs, let waiting):
+                for pair in pairs { relays.end(pair) }
+                for connection in waiting { relays.end(waiting: connection.number) }
             case .note(let job, let epoch, let text):
                 logger.info(
                     "\(text)", metadata: ["job": "\(job)", "epoch": "\(epoch)"])
             }
         }
-    }
-}
-
-/// Connections with a deadline each, all with the same time to live: first in, first due.
-struct DeadlineQueue {
-    private var entries: [(number: UInt64, deadline: ContinuousClock.Instant)] = []
-    private var head = 0
-
-    var first: ContinuousClock.Instant? { head < entries.count ? entries[head].deadline : nil }
-
-    mutating func append(_ number: UInt64, deadline: ContinuousClock.Instant) {
-        entries.append((number, deadline))
-    }
-
-    mutating func popFirst() -> UInt64? {
-        guard head < entries.count else { return nil }
-        defer {
-            head += 1
-            if head > 1024, head * 2 > entries.count {
-                entries.removeFirst(head)
-                head = 0
-            }
-        }
-        return entries[head].number
-    }
-
-    mutating func popDue(_ now: ContinuousClock.Instant) -> UInt64? {
-        guard let first, first <= now else { return nil }
-        return popFirst()
     }
 }

@@ -8,19 +8,8 @@
 //   nothing else is tried for `fallbackDelay`.
 // - Everyone else dials every candidate of every peer at once, from both sides, so that two
 //   NATs each see a packet go out first (simultaneous open, RFC 9293 §3.5).
+// - Where that does not succeed, both meet at a relay (MeshMachine+Relay.swift).
 // - The lower rank nominates the first connection that is authenticated; the rest are closed.
-
-/// A small seedable generator for jitter (SplitMix64).
-struct JitterGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 struct MeshMachine {
     typealias Instant = ContinuousClock.Instant
@@ -30,6 +19,10 @@ struct MeshMachine {
     enum Action: Equatable {
         /// Open a socket on the shared port and connect.
         case dial(Connection, peer: Int, Candidate)
+        /// Open a socket on any port, connect to the relay, and show it the token.
+        case dialRelayed(Connection, peer: Int, RelayToken)
+        /// Ask the rendezvous server for a relay to the peer.
+        case requestRelay(peer: Int)
         /// Send the nomination, then report `nominationSent`.
         case nominate(Connection)
         /// This connection is the link to the peer: hand it over.
@@ -53,9 +46,13 @@ struct MeshMachine {
     /// After this many quick retries a candidate is retried ten times as slowly.
     private static let quickRetries = 20
     /// A peer all of whose candidates are hopeless may still dial us, for this long.
-    private static let hopelessGrace = Duration.seconds(3)
+    static let hopelessGrace = Duration.seconds(3)
+    /// The lower rank asks for relays; the higher one waits this long for the offer.
+    static let offerGrace = Duration.seconds(10)
+    /// A relayed connection yields to a direct one that comes so soon after it.
+    static let directPreference = Duration.milliseconds(50)
 
-    private struct Attempt {
+    struct Attempt {
         let candidate: Candidate
         var dialAt: Instant?
         var connection: Connection?
@@ -64,11 +61,15 @@ struct MeshMachine {
         var isHopeless = false
     }
 
-    private struct Peer {
+    struct Peer {
         let rank: Int
         var attempts: [Attempt]
+        /// nil where there is no relay.
+        var relay: RelayedAttempt?
         /// Connections known to lead to this peer.
         var connections: Set<Connection> = []
+        /// Those that stand and have not proven anything yet; relayed ones are not among them.
+        var handshaking: Set<Connection> = []
         /// Authenticated, in order of arrival.
         var authenticated: [Connection] = []
         var nominated: Connection?
@@ -77,22 +78,29 @@ struct MeshMachine {
     }
 
     let rank: Int
-    private let roundTripTime: Duration
-    private var peers: [Peer?]
-    private var owner: [Connection: Int] = [:]
+    let roundTripTime: Duration
+    let relayAddress: SocketAddress?
+    var peers: [Peer?]
+    var owner: [Connection: Int] = [:]
     private var nextConnection: Connection = 1
     private var missing = 0
     private var jitter: JitterGenerator
-    private var actions: [Action] = []
+    var actions: [Action] = []
+    /// The latest time that was passed in.
+    var clock: Instant
 
     /// - Parameters:
     ///   - plans: what to dial for each peer, nil at this rank's own place.
     ///   - roundTripTime: to the server: the best guess for the peers.
+    ///   - relayAddress: where a relay can be had; nil: there is none.
     init(
-        rank: Int, plans: [PeerPlan?], roundTripTime: Duration, seed: UInt64, now: Instant
+        rank: Int, plans: [PeerPlan?], roundTripTime: Duration,
+        relayAddress: SocketAddress? = nil, seed: UInt64, now: Instant
     ) {
         self.rank = rank
         self.roundTripTime = roundTripTime
+        self.relayAddress = relayAddress
+        clock = now
         jitter = JitterGenerator(state: seed)
         peers = []
         for (other, plan) in plans.enumerated() {
@@ -109,6 +117,14 @@ struct MeshMachine {
                 return Attempt(candidate: candidate, dialAt: start)
             }
             peers.append(Peer(rank: other, attempts: attempts))
+            if relayAddress != nil {
+                peers[other]?.relay = RelayedAttempt(
+                    asks: rank < other,
+                    isDirectHopeless: plan.isDirectHopeless || attempts.isEmpty,
+                    roundTripTime: roundTripTime, peerCount: plans.count,
+                    start: plan.isSameHost ? now + Self.fallbackDelay : now)
+            }
+            reconsider(other, now)
         }
         advance(to: now)
     }
@@ -126,14 +142,10 @@ struct MeshMachine {
         var earliest: Instant?
         for peer in peers {
             guard let peer, !peer.isLinked else { continue }
-            for attempt in peer.attempts {
-                guard let at = attempt.dialAt else { continue }
-                earliest = earliest.map { min($0, at) } ?? at
-            }
-            if let since = peer.hopelessSince {
-                let at = since + Self.hopelessGrace
-                earliest = earliest.map { min($0, at) } ?? at
-            }
+            let due =
+                peer.attempts.map(\.dialAt)
+                + [peer.relay?.askAt, peer.relay?.nominateAt, givingUpTime(peer), earliest]
+            earliest = due.compactMap(\.self).min()
         }
         return earliest
     }
@@ -144,8 +156,10 @@ struct MeshMachine {
 extension MeshMachine {
     /// Time has passed: dials what is due.
     mutating func advance(to now: Instant) {
+        clock = now
         for index in peers.indices {
             guard let peer = peers[index], !peer.isLinked else { continue }
+            advanceRelay(index, now)
             for (number, attempt) in peer.attempts.enumerated() {
                 guard let at = attempt.dialAt, at <= now else { continue }
                 let connection = newConnection()
@@ -162,9 +176,16 @@ extension MeshMachine {
     /// A stranger has connected; who it is will be seen.
     mutating func accepted() -> Connection { newConnection() }
 
-    private mutating func newConnection() -> Connection {
+    mutating func newConnection() -> Connection {
         defer { nextConnection += 1 }
         return nextConnection
+    }
+
+    /// A dial has been answered: somebody is there, and the handshake begins.
+    mutating func connected(_ connection: Connection) {
+        guard let index = owner[connection], peers[index]?.relay?.connection != connection
+        else { return }
+        peers[index]?.handshaking.insert(connection)
     }
 
     /// An accepted connection has shown a hello that only this peer could make. False if there is
@@ -173,19 +194,21 @@ extension MeshMachine {
         guard peers.indices.contains(peer), peers[peer]?.isLinked == false else { return false }
         owner[connection] = peer
         peers[peer]?.connections.insert(connection)
+        peers[peer]?.handshaking.insert(connection)
+        peers[peer]?.hopelessSince = nil
         return true
     }
 
     /// Both ends have proven themselves. On the lower rank, the first such connection wins.
     mutating func authenticated(_ connection: Connection) {
         guard let index = owner[connection], peers[index]?.isLinked == false else { return }
+        peers[index]?.handshaking.remove(connection)
         peers[index]?.authenticated.append(connection)
         nominateNext(index)
     }
 
-    private mutating func nominateNext(_ index: Int) {
-        guard rank < index, peers[index]?.nominated == nil,
-            let first = peers[index]?.authenticated.first
+    mutating func nominateNext(_ index: Int) {
+        guard rank < index, peers[index]?.nominated == nil, let first = choose(index)
         else { return }
         peers[index]?.nominated = first
         actions.append(.nominate(first))
@@ -213,7 +236,9 @@ extension MeshMachine {
         }
         owner[connection] = nil
         peers[index]?.connections = []
+        peers[index]?.handshaking = []
         peers[index]?.authenticated = []
+        peers[index]?.relay = nil
         for number in peer.attempts.indices {
             peers[index]?.attempts[number].dialAt = nil
             peers[index]?.attempts[number].connection = nil
@@ -222,34 +247,40 @@ extension MeshMachine {
 
     /// A connection, at whatever stage, is gone.
     mutating func broke(_ connection: Connection, _ failure: DialFailure, now: Instant) {
+        clock = now
         guard let index = owner.removeValue(forKey: connection), let peer = peers[index],
             !peer.isLinked
         else { return }
         peers[index]?.connections.remove(connection)
+        peers[index]?.handshaking.remove(connection)
         peers[index]?.authenticated.removeAll { $0 == connection }
-        if peer.nominated == connection {
-            peers[index]?.nominated = nil
-            nominateNext(index)
+        if peer.nominated == connection { peers[index]?.nominated = nil }
+        if peer.relay?.connection == connection {
+            peers[index]?.relay?.broke(failure, now: now)
+        } else if let number = peer.attempts.firstIndex(where: { $0.connection == connection }) {
+            retry(index, number, failure, now)
         }
-        guard let number = peer.attempts.firstIndex(where: { $0.connection == connection }) else {
-            return
-        }
-        peers[index]?.attempts[number].connection = nil
+        nominateNext(index)
+        reconsider(index, now)
+    }
+
+    private mutating func retry(
+        _ index: Int, _ number: Int, _ failure: DialFailure, _ now: Instant
+    ) {
+        guard var attempt = peers[index]?.attempts[number] else { return }
+        attempt.connection = nil
         switch failure {
         case .refused(let cause):
-            let delay = retryDelay(dials: peer.attempts[number].dials)
-            peers[index]?.attempts[number].cause = cause
-            peers[index]?.attempts[number].dialAt = now + delay
+            attempt.cause = cause
+            attempt.dialAt = now + retryDelay(dials: attempt.dials)
         case .taken:
-            peers[index]?.attempts[number].cause = "waiting for the peer's own connection"
-            peers[index]?.attempts[number].dialAt = now + Self.takenDelay
+            attempt.cause = "waiting for the peer's own connection"
+            attempt.dialAt = now + Self.takenDelay
         case .hopeless(let cause):
-            peers[index]?.attempts[number].cause = cause
-            peers[index]?.attempts[number].isHopeless = true
-            if peers[index]?.attempts.allSatisfy(\.isHopeless) == true {
-                peers[index]?.hopelessSince = now
-            }
+            attempt.cause = cause
+            attempt.isHopeless = true
         }
+        peers[index]?.attempts[number] = attempt
     }
 
     /// Half a round trip, give or take half of it: two sides that keep meeting each other's
@@ -258,45 +289,5 @@ extension MeshMachine {
         let base = max(roundTripTime / 2, Self.shortestRetry)
         let slowed = dials > Self.quickRetries ? base * 10 : base
         return slowed * Double.random(in: 0.5...1.5, using: &jitter)
-    }
-}
-
-// MARK: Failure
-
-extension MeshMachine {
-    /// A peer that cannot be reached any more, with every candidate's own cause; nil while there
-    /// is hope.
-    func hopelessPeer(now: Instant) -> UnreachedPeer? {
-        for case let peer? in peers where !peer.isLinked {
-            if let since = peer.hopelessSince, now >= since + Self.hopelessGrace {
-                return explanation(peer)
-            }
-        }
-        return nil
-    }
-
-    /// The lowest peer without a link, once time is up.
-    func missingPeer() -> UnreachedPeer? {
-        for case let peer? in peers where !peer.isLinked { return explanation(peer) }
-        return nil
-    }
-
-    /// Whom the mesh lacks, and what was tried.
-    struct UnreachedPeer: Equatable {
-        let peer: Int
-        let attempts: [(candidate: Candidate, cause: String)]
-
-        static func == (a: Self, b: Self) -> Bool {
-            a.peer == b.peer && a.attempts.map(\.candidate) == b.attempts.map(\.candidate)
-        }
-    }
-
-    private func explanation(_ peer: Peer) -> UnreachedPeer {
-        UnreachedPeer(
-            peer: peer.rank,
-            attempts: peer.attempts.map { attempt in
-                let pending = attempt.dials == 0 ? "not tried yet" : "no answer"
-                return (attempt.candidate, attempt.cause ?? pending)
-            })
     }
 }

@@ -41,6 +41,12 @@ struct PeerHello: Equatable, Sendable {
         fields + KeyDerivation.authenticate(fields, with: key)
     }
 
+    /// A hello without a MAC, for one who has proven nothing: it tells what does not fit, and is
+    /// of no use to whoever replays it.
+    var encodedWithoutProof: [UInt8] {
+        fields + [UInt8](repeating: 0, count: Self.macByteCount)
+    }
+
     init(
         encryption: EncryptionMode, epoch: UInt64, sender: Int, receiver: Int, jobTag: [UInt8],
         nonce: [UInt8]

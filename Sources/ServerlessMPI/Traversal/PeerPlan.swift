@@ -6,13 +6,24 @@ struct PeerPlan: Equatable, Sendable {
     var candidates: [Candidate]
     /// The peer shares this host and network namespace.
     var isSameHost: Bool
+    /// The NATs before the two ranks leave direct connections no chance.
+    var isDirectHopeless = false
 }
 
 extension PeerPlan {
+    /// By which kind of address the peer is at the other end of a direct connection. A NAT may
+    /// show it at a port that nobody has announced.
+    func kind(of remote: SocketAddress) -> CandidateKind {
+        let known = candidates.first { $0.address == remote }
+        return (known ?? candidates.first { $0.address.ip == remote.ip })?.kind ?? .host
+    }
+
     /// The plans for every rank of a roster, nil at `rank`.
     ///
     /// - Parameter port: the local port that every connection of this rank leaves from.
-    static func plans(roster: [RosterEntry], rank: Int, port: UInt16) -> [PeerPlan?] {
+    static func plans(
+        roster: [RosterEntry], rank: Int, port: UInt16, policy: CandidatePolicy = .all
+    ) -> [PeerPlan?] {
         let own = roster[rank]
         // A connection to one of these would meet this very process, or nobody (RFC 9293 allows a
         // socket to connect to itself).
@@ -20,7 +31,10 @@ extension PeerPlan {
             own.candidates.map(\.address) + [own.observed]
                 + own.candidates.map { SocketAddress(ip: $0.address.ip, port: port) })
         return roster.enumerated().map { index, entry in
-            index == rank ? nil : PeerPlan(entry, seenFrom: own, excluding: ownAddresses)
+            guard index != rank else { return nil }
+            var plan = PeerPlan(entry, seenFrom: own, excluding: ownAddresses)
+            if policy == .relayed { plan.candidates.removeAll { $0.kind != .relayed } }
+            return plan
         }
     }
 
@@ -29,6 +43,10 @@ extension PeerPlan {
     ) {
         // Copies of one machine image may share the tag's ingredients: they differ in address.
         isSameHost = entry.hostTag == own.hostTag && entry.observed.ip == own.observed.ip
+        // Behind one NAT, or none, their own addresses may do.
+        isDirectHopeless =
+            entry.observed.ip != own.observed.ip
+            && NATClass.isDirectHopeless(own.natClass, entry.natClass)
         var seen = ownAddresses
         candidates = []
         let reflexive = Candidate(kind: .serverReflexive, address: entry.observed)

@@ -1,0 +1,81 @@
+// The relayed candidate of one peer: when to ask the rendezvous server for it, and what became of
+// it. A value inside MeshMachine; time is passed in.
+
+/// What admits one end of a pair to its relay, once.
+struct RelayToken: Hashable, Sendable {
+    static let byteCount = 16
+    let bytes: [UInt8]
+
+    init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
+        self.bytes = bytes
+    }
+
+    static func random() -> RelayToken { RelayToken(unchecked: RequestID.random().bytes) }
+
+    private init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+}
+
+struct RelayedAttempt {
+    /// Direct connections get this long, or three round trips, before a relay is asked for.
+    static let shortestDelay = Duration.milliseconds(150)
+    /// A large mesh on a slow processor is late without being out of reach.
+    static let delayPerPeer = Duration.milliseconds(2)
+    /// A direct connection whose handshake is under way holds the request back no longer.
+    static let patience = Duration.seconds(1)
+    /// A request without an answer is repeated.
+    static let answerTimeout = Duration.seconds(3)
+    static let longestRetry = Duration.seconds(1)
+    private static let maximumRequests = 8
+
+    /// The lower rank asks at this time; nil on the higher one, or while one is on its way.
+    var askAt: ContinuousClock.Instant?
+    /// Holds requests back no longer for the sake of a handshake that is under way.
+    var patienceEnds: ContinuousClock.Instant
+    /// Authenticated while a direct connection was about to be: nominated then, unless that came.
+    var nominateAt: ContinuousClock.Instant?
+    /// Shall this rank ask? The lower one of the pair does.
+    let asks: Bool
+    let delay: Duration
+    var connection: MeshMachine.Connection?
+    var requests = 0
+    var cause: String?
+    var isHopeless = false
+
+    /// - Parameters:
+    ///   - isDirectHopeless: nothing else has a chance: ask at once.
+    ///   - start: when the direct attempts begin.
+    init(
+        asks: Bool, isDirectHopeless: Bool, roundTripTime: Duration, peerCount: Int,
+        start: ContinuousClock.Instant
+    ) {
+        self.asks = asks
+        delay = max(Self.shortestDelay, roundTripTime * 3) + Self.delayPerPeer * peerCount
+        patienceEnds = start + delay + Self.patience
+        if asks { askAt = isDirectHopeless ? start : start + delay }
+    }
+
+    /// The relayed connection broke before it was chosen.
+    mutating func broke(_ failure: MeshMachine.DialFailure, now: ContinuousClock.Instant) {
+        connection = nil
+        nominateAt = nil
+        switch failure {
+        case .hopeless(let cause):
+            self.cause = cause
+            isHopeless = true
+        case .refused(let cause):
+            self.cause = cause
+        case .taken:
+            cause = "no local port is free"
+        }
+        isHopeless = isHopeless || requests >= Self.maximumRequests
+        if asks, !isHopeless { askAt = now + min(delay * max(requests, 1), Self.longestRetry) }
+    }
+
+    /// What a user reads if all was in vain; nil if it never came to that.
+    var explanation: String? {
+        if let cause { return cause }
+        if connection != nil { return "the other rank has not come to the relay" }
+        return requests > 0 ? "asked for, no answer from the rendezvous server" : nil
+    }
+}
