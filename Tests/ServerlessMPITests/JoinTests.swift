@@ -49,7 +49,10 @@ import Testing
         try Self.checkMesh(outcomes, shape)
         for link in outcomes.flatMap(\.links) {
             #expect(link?.path.isSameHost != true)
-            #expect(link?.path.remoteAddress.hasPrefix("127.") != true)
+            // A relay may win where the machine is slow; it is on loopback.
+            #expect(
+                link?.path.remoteAddress.hasPrefix("127.") != true
+                    || link?.path.candidate == .relayed)
         }
     }
 
@@ -73,7 +76,8 @@ import Testing
                 #expect(here.exchange([UInt8(low)]) == [UInt8(high)], "\(shape), \(low)-\(high)")
                 other.join()
                 #expect(received.withLock { $0 } == [UInt8(low)], "\(shape), \(low)-\(high)")
-                #expect((here.tls != nil) == (shape.encryption == .on))
+                let isEncrypted = shape.encryption == .on || here.path.candidate == .relayed
+                #expect((here.tls != nil) == isEncrypted)
             }
         }
     }

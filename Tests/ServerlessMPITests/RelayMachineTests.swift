@@ -46,6 +46,11 @@ import Testing
         bench.machine.authenticated(1)
         #expect(bench.pass(.seconds(2)) == [.nominate(1)])
         #expect(bench.pass(.seconds(2)).isEmpty)
+        // Nor while the peer's own connection is on its way through the listener.
+        var taken = Self.bench(rank: 0)
+        _ = taken.actions()
+        taken.breaks(1, .taken)
+        #expect(taken.pass(.milliseconds(200)) == [.dial(2, peer: 1, Self.host)])
         // Whoever answers and then says nothing does not hold it back for long.
         var held = Self.bench(rank: 0)
         _ = held.actions()

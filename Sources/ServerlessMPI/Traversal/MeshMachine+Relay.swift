@@ -50,7 +50,7 @@ extension MeshMachine {
             nominateNext(index)
         }
         guard let at = relay.askAt, at <= now else { return }
-        let isNearlyThere = !peer.handshaking.isEmpty && now < relay.patienceEnds
+        let isNearlyThere = peer.isReached && now < relay.patienceEnds
         if !peer.authenticated.isEmpty || isNearlyThere {
             peers[index]?.relay?.askAt = now + relay.delay
         } else {

@@ -70,6 +70,8 @@ struct MeshMachine {
         var connections: Set<Connection> = []
         /// Those that stand and have not proven anything yet; relayed ones are not among them.
         var handshaking: Set<Connection> = []
+        /// A direct connection has come about, whatever became of it: there is a path.
+        var isReached = false
         /// Authenticated, in order of arrival.
         var authenticated: [Connection] = []
         var nominated: Connection?
@@ -186,6 +188,7 @@ extension MeshMachine {
         guard let index = owner[connection], peers[index]?.relay?.connection != connection
         else { return }
         peers[index]?.handshaking.insert(connection)
+        peers[index]?.isReached = true
     }
 
     /// An accepted connection has shown a hello that only this peer could make. False if there is
@@ -195,6 +198,7 @@ extension MeshMachine {
         owner[connection] = peer
         peers[peer]?.connections.insert(connection)
         peers[peer]?.handshaking.insert(connection)
+        peers[peer]?.isReached = true
         peers[peer]?.hopelessSince = nil
         return true
     }
@@ -276,9 +280,13 @@ extension MeshMachine {
         case .taken:
             attempt.cause = "waiting for the peer's own connection"
             attempt.dialAt = now + Self.takenDelay
+            peers[index]?.isReached = true
         case .hopeless(let cause):
             attempt.cause = cause
             attempt.isHopeless = true
+            // Whoever was reached was somebody else.
+            let isElsewhere = peers[index]?.handshaking.isEmpty == false
+            peers[index]?.isReached = isElsewhere
         }
         peers[index]?.attempts[number] = attempt
     }

@@ -20,8 +20,8 @@ struct RelayedAttempt {
     /// Direct connections get this long, or three round trips, before a relay is asked for.
     static let shortestDelay = Duration.milliseconds(150)
     /// A large mesh on a slow processor is late without being out of reach.
-    static let delayPerPeer = Duration.milliseconds(2)
-    /// A direct connection whose handshake is under way holds the request back no longer.
+    static let delayPerPeer = Duration.milliseconds(5)
+    /// A peer that has been reached, but not yet authenticated, holds the request back no longer.
     static let patience = Duration.seconds(1)
     /// A request without an answer is repeated.
     static let answerTimeout = Duration.seconds(3)
@@ -30,7 +30,7 @@ struct RelayedAttempt {
 
     /// The lower rank asks at this time; nil on the higher one, or while one is on its way.
     var askAt: ContinuousClock.Instant?
-    /// Holds requests back no longer for the sake of a handshake that is under way.
+    /// Until then a request waits for a peer that can be reached, but is slow to shake hands.
     var patienceEnds: ContinuousClock.Instant
     /// Authenticated while a direct connection was about to be: nominated then, unless that came.
     var nominateAt: ContinuousClock.Instant?
