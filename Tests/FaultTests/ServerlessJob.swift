@@ -22,9 +22,11 @@ final class ServerlessJob {
         self.program = program
         server = try StartedProgram("rendezvous", ["serve"], variables: secret)
         try server.waitForOutput("\n")
-        guard let port = UInt16(server.output.dropLast().split(separator: ":").last ?? "") else {
-            throw Unexpected("no port: \(server.report)")
-        }
+        // `listening HOST:PORT observer PORT`
+        let words = server.output.dropLast().split(separator: " ")
+        guard words.count == 4, let observer = UInt16(words[3]),
+            let port = UInt16(words[1].split(separator: ":").last ?? "")
+        else { throw Unexpected("no ports: \(server.report)") }
         self.port = port
 
         let token = try StartedProgram(
@@ -38,6 +40,7 @@ final class ServerlessJob {
         variables["SERVERLESS_MPI_URL"] =
             "rendezvous://127.0.0.1:\(port)/faults?size=\(size)"
             + "&encryption=\(isEncrypted ? "on" : "none")&join-timeout=\(joinTimeoutSeconds)"
+            + "&observer=\(observer)"
         self.variables = variables
     }
 
