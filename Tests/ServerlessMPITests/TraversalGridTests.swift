@@ -137,6 +137,16 @@ import Testing
         }
     }
 
+    @Test(arguments: [Place.cone, .coneReset, .firewall, .symmetricReset])
+    func `routers that answer RST at once leave a direct path or the relay`(_ other: Place) {
+        for seed in UInt64(1)...50 {
+            var job = Self.job(
+                [.coneReset, other], seed: seed, roundTripTime: .microseconds(100))
+            let isComplete = job.run(for: .seconds(2))
+            #expect(isComplete, "\(other), seed \(seed)")
+        }
+    }
+
     @Test func `two homes behind one carrier meet at the relay, as there is no hairpin`() {
         for seed in UInt64(1)...25 {
             let cone = NATBehaviour(mapping: .endpointIndependent)
