@@ -74,7 +74,8 @@ final class MeshConnector {
         now: ContinuousClock.Instant
     ) {
         self.identity = identity
-        plans = PeerPlan.plans(roster: roster, rank: identity.rank, port: port)
+        plans = PeerPlan.plans(
+            roster: roster, rank: identity.rank, port: port, isRelayedOnly: identity.isRelayedOnly)
         links = Array(repeating: nil, count: plans.count)
         startTime = now
         machine = MeshMachine(
@@ -156,14 +157,31 @@ extension MeshConnector {
                 close(accepted.0)
                 continue
             }
-            Socket.tune(accepted.0)
-            let connection = PeerConnection(
-                accepted: accepted.0, number: number, identity: identity)
-            connections[number] = connection
-            poll.watch(accepted.0, token(connection), reads: true, writes: false)
-            handshakes.append(UInt64(number), deadline: .now + Self.handshakeTimeout)
-            advance(connection)
+            admit(accepted.0, number, identity, isRelayed: false)
         }
+    }
+
+    /// A peer has come through this rank's relayed address.
+    func acceptRelayed(_ descriptor: Int32) {
+        guard let identity, let number = machine?.accepted() else {
+            close(descriptor)
+            return
+        }
+        admit(descriptor, number, identity, isRelayed: true)
+        perform()
+    }
+
+    private func admit(
+        _ descriptor: Int32, _ number: MeshMachine.Connection, _ identity: PeerIdentity,
+        isRelayed: Bool
+    ) {
+        Socket.tune(descriptor)
+        let connection = PeerConnection(
+            accepted: descriptor, number: number, identity: identity, isRelayed: isRelayed)
+        connections[number] = connection
+        poll.watch(descriptor, token(connection), reads: true, writes: false)
+        handshakes.append(UInt64(number), deadline: .now + Self.handshakeTimeout)
+        advance(connection)
     }
 
     /// Are fewer connections in the making that others have begun? Own dials are not strangers.
@@ -186,7 +204,8 @@ extension MeshConnector {
         do throws(SystemFailure) {
             let descriptor = try Socket.open(address.ip)
             let connection = PeerConnection(
-                dialled: descriptor, number: number, peer: peer, identity: identity)
+                dialled: descriptor, number: number, peer: peer, identity: identity,
+                isRelayed: candidate.kind == .relayed)
             connections[number] = connection
             poll.watch(descriptor, token(connection), reads: true, writes: true)
             watchesWrites.insert(number)
@@ -291,12 +310,14 @@ extension MeshConnector {
         poll.forget(connection.descriptor)
         let local = Socket.localAddress(connection.descriptor)
         let remote = Socket.remoteAddress(connection.descriptor)
-        let kind = plan.candidates.first { $0.address == remote }?.kind ?? .host
+        let isRelayed = connection.isRelayed
+        let direct = plan.candidates.first { $0.address == remote }?.kind ?? .host
         links[peer] = EstablishedLink(
             peer: peer, fileDescriptor: connection.descriptor, tls: connection.tls,
             path: LinkPath(
-                candidate: kind, localAddress: local?.description ?? "?",
-                remoteAddress: remote?.description ?? "?", isSameHost: plan.isSameHost,
+                candidate: isRelayed ? .relayed : direct, localAddress: local?.description ?? "?",
+                remoteAddress: remote?.description ?? "?",
+                isSameHost: plan.isSameHost && !isRelayed,
                 isDialled: connection.isDialled,
                 roundTripTime: Socket.roundTripTime(connection.descriptor),
                 connectTime: .now - startTime))

@@ -12,6 +12,7 @@ struct PeerIdentity: Sendable {
     let epoch: UInt64
     let encryption: EncryptionMode
     let peerSecret: Secret
+    let isRelayedOnly: Bool
 
     init(_ configuration: JoinConfiguration, rank: Int) {
         self.rank = rank
@@ -21,6 +22,7 @@ struct PeerIdentity: Sendable {
         epoch = configuration.url.epoch
         encryption = configuration.url.encryption
         peerSecret = configuration.peerSecret
+        isRelayedOnly = configuration.isRelayedOnly
     }
 
     func keys(with peer: Int) -> PairKeys {
@@ -57,6 +59,8 @@ final class PeerConnection {
     let number: MeshMachine.Connection
     let descriptor: Int32
     let isDialled: Bool
+    /// A relay forwards the bytes: it sees ciphertext only, whatever the job's mode.
+    let isRelayed: Bool
     private(set) var peer: Int?
     private(set) var tls: TLSSession?
     private let identity: PeerIdentity
@@ -70,23 +74,26 @@ final class PeerConnection {
     /// A socket of our own that is connecting, or has connected.
     init(
         dialled descriptor: Int32, number: MeshMachine.Connection, peer: Int,
-        identity: PeerIdentity
+        identity: PeerIdentity, isRelayed: Bool = false
     ) {
         self.number = number
         self.descriptor = descriptor
         self.identity = identity
         self.peer = peer
+        self.isRelayed = isRelayed
         isDialled = true
         phase = .connecting
     }
 
-    /// A socket from the listener.
+    /// A socket from the listener, or one that a TURN server has bound to a peer.
     init(
-        accepted descriptor: Int32, number: MeshMachine.Connection, identity: PeerIdentity
+        accepted descriptor: Int32, number: MeshMachine.Connection, identity: PeerIdentity,
+        isRelayed: Bool = false
     ) {
         self.number = number
         self.descriptor = descriptor
         self.identity = identity
+        self.isRelayed = isRelayed
         isDialled = false
         phase = .awaitingHello
     }
@@ -106,6 +113,8 @@ final class PeerConnection {
         if let tls, case .authenticating = phase { return tls.interest == .write }
         return false
     }
+
+    private var usesTLS: Bool { identity.encryption == .on || isRelayed }
 
     private var isLow: Bool { identity.rank < (peer ?? 0) }
 
@@ -146,7 +155,7 @@ extension PeerConnection {
         phase = .awaitingHello
         sendHello()
         // The lower rank's first TLS flight follows its hello at once and saves half a round trip.
-        if isLow, identity.encryption == .on, let failure = startTLS() { return failure }
+        if isLow, usesTLS, let failure = startTLS() { return failure }
         if let tls {
             tls.holdReads(true)
             if case .failed(let failure)? = flush() {
@@ -253,7 +262,7 @@ extension PeerConnection {
     }
 
     private func shakeHands() -> Event? {
-        guard identity.encryption == .on else { return beginProof() }
+        guard usesTLS else { return beginProof() }
         if tls == nil, let failure = startTLS() { return failure }
         guard let tls else { return .failed(.hopeless("no TLS session")) }
         tls.holdReads(false)

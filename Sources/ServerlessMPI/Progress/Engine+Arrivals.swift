@@ -238,6 +238,12 @@ extension Engine {
     private func endOfStream(_ link: LinkPointer) {
         link.pointee.isReadClosed = true
         updateWatch(link)
+        if isLeaving, link.pointee.isRelayed, !link.pointee.hasQueue {
+            // Most likely the peer had this rank's bye, left, and took its own in the relay along.
+            // If not, the verdict comes while this rank lingers.
+            link.pointee.isWriteClosed = true
+            return
+        }
         suspect(
             MPIError(
                 .peerLost, operation: "connection",

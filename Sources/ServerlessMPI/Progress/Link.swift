@@ -58,6 +58,8 @@ struct Link {
     var receiveCredit: ReceiveCredit
 
     // MARK: End
+    /// A relay ends both directions at once and may lose what it has not forwarded yet.
+    let isRelayed: Bool
     /// The peer has said bye.
     var hasLeft = false
     /// Nothing can be read any more.
@@ -71,6 +73,7 @@ struct Link {
     init(_ established: EstablishedLink, window: UInt64) {
         peer = Int32(established.peer)
         socket = established.fileDescriptor
+        isRelayed = established.path.candidate == .relayed
         tls = established.tls
         staging = .allocate(byteCount: Self.stagingByteCount, alignment: 64)
         gathered =

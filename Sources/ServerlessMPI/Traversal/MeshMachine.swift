@@ -8,6 +8,7 @@
 //   nothing else is tried for `fallbackDelay`.
 // - Everyone else dials every candidate of every peer at once, from both sides, so that two
 //   NATs each see a packet go out first (simultaneous open, RFC 9293 §3.5).
+// - Relayed addresses are dialled after `relayDelay`: what works directly needs no relay.
 // - The lower rank nominates the first connection that is authenticated; the rest are closed.
 
 /// A small seedable generator for jitter (SplitMix64).
@@ -48,6 +49,9 @@ struct MeshMachine {
     }
 
     static let fallbackDelay = Duration.milliseconds(500)
+    private static let shortestRelayDelay = Duration.milliseconds(150)
+    /// A relay that hangs up does not yet know of the peer's permission: give it time.
+    private static let relayRetry = Duration.milliseconds(50)
     private static let takenDelay = Duration.milliseconds(50)
     private static let shortestRetry = Duration.milliseconds(1)
     /// After this many quick retries a candidate is retried ten times as slowly.
@@ -105,6 +109,9 @@ struct MeshMachine {
                 var start = now
                 if plan.isSameHost, !candidate.address.ip.isLoopback || other < rank {
                     start += Self.fallbackDelay
+                }
+                if candidate.kind == .relayed {
+                    start += max(roundTripTime * 3, Self.shortestRelayDelay)
                 }
                 return Attempt(candidate: candidate, dialAt: start)
             }
@@ -237,7 +244,7 @@ extension MeshMachine {
         peers[index]?.attempts[number].connection = nil
         switch failure {
         case .refused(let cause):
-            let delay = retryDelay(dials: peer.attempts[number].dials)
+            let delay = retryDelay(peer.attempts[number])
             peers[index]?.attempts[number].cause = cause
             peers[index]?.attempts[number].dialAt = now + delay
         case .taken:
@@ -254,9 +261,10 @@ extension MeshMachine {
 
     /// Half a round trip, give or take half of it: two sides that keep meeting each other's
     /// resets fall out of step.
-    private mutating func retryDelay(dials: Int) -> Duration {
-        let base = max(roundTripTime / 2, Self.shortestRetry)
-        let slowed = dials > Self.quickRetries ? base * 10 : base
+    private mutating func retryDelay(_ attempt: Attempt) -> Duration {
+        let shortest = attempt.candidate.kind == .relayed ? Self.relayRetry : Self.shortestRetry
+        let base = max(roundTripTime / 2, shortest)
+        let slowed = attempt.dials > Self.quickRetries ? base * 10 : base
         return slowed * Double.random(in: 0.5...1.5, using: &jitter)
     }
 }

@@ -11,8 +11,12 @@ struct PeerPlan: Equatable, Sendable {
 extension PeerPlan {
     /// The plans for every rank of a roster, nil at `rank`.
     ///
-    /// - Parameter port: the local port that every connection of this rank leaves from.
-    static func plans(roster: [RosterEntry], rank: Int, port: UInt16) -> [PeerPlan?] {
+    /// - Parameters:
+    ///   - port: the local port that every connection of this rank leaves from.
+    ///   - isRelayedOnly: leave all direct addresses out.
+    static func plans(
+        roster: [RosterEntry], rank: Int, port: UInt16, isRelayedOnly: Bool = false
+    ) -> [PeerPlan?] {
         let own = roster[rank]
         // A connection to one of these would meet this very process, or nobody (RFC 9293 allows a
         // socket to connect to itself).
@@ -20,7 +24,10 @@ extension PeerPlan {
             own.candidates.map(\.address) + [own.observed]
                 + own.candidates.map { SocketAddress(ip: $0.address.ip, port: port) })
         return roster.enumerated().map { index, entry in
-            index == rank ? nil : PeerPlan(entry, seenFrom: own, excluding: ownAddresses)
+            guard index != rank else { return nil }
+            var plan = PeerPlan(entry, seenFrom: own, excluding: ownAddresses)
+            if isRelayedOnly { plan.candidates.removeAll { $0.kind != .relayed } }
+            return plan
         }
     }
 
@@ -35,7 +42,7 @@ extension PeerPlan {
         for candidate in entry.candidates + [reflexive] {
             let ip = candidate.address.ip
             guard candidate.address.port != 0, ip.isUsable || ip.isLoopback,
-                isSameHost || !ip.isLoopback, candidate.kind != .relayed,
+                isSameHost || !ip.isLoopback,
                 // Equal destinations are equal four-tuples: everything leaves from one port.
                 seen.insert(candidate.address).inserted
             else { continue }
