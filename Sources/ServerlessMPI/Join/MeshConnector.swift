@@ -163,7 +163,9 @@ extension MeshConnector {
 
     /// A peer has come through this rank's relayed address.
     func acceptRelayed(_ descriptor: Int32) {
-        guard let identity, let number = machine?.accepted() else {
+        guard let identity, let number = machine?.accepted(),
+            hasRoom(identity.size + Self.strangerAllowance) || shedStranger()
+        else {
             close(descriptor)
             return
         }
