@@ -19,6 +19,10 @@ help: ## Show this list
 setup: ## List what is missing, with reasons, and install it where that is allowed
 	@scripts/setup
 
+.PHONY: setup-tests
+setup-tests: ## The same, with what only the tests need
+	@scripts/setup --tests
+
 .PHONY: build
 build: setup ## Build everything in release mode
 	swift build -c release $(SWIFT_FLAGS)
@@ -36,11 +40,11 @@ compare-all: build ## The long form of compare: more ranks, weak scaling, more i
 	@scripts/compare $(RELEASE) --all
 
 .PHONY: test
-test: setup ## Run every test; ends with the counts
+test: setup-tests ## Run every test; ends with the counts
 	@scripts/test
 
 .PHONY: test-full
-test-full: setup ## The long form of test: more sizes, seeds and repetitions
+test-full: setup-tests ## The long form of test: more sizes, seeds and repetitions
 	@TEST_FULL=1 scripts/test
 
 .PHONY: bench

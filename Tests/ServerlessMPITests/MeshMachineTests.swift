@@ -63,6 +63,20 @@ import Testing
         #expect(high.pass(MeshMachine.fallbackDelay).count == 2)
     }
 
+    @Test(arguments: [0, 1])
+    func `a relayed address is dialled when direct ones have had their time`(rank: Int) {
+        let relayed = Self.candidate(9, .relayed)
+        var bench = Bench(rank: rank, [Self.candidate(1), relayed])
+        #expect(bench.actions() == [.dial(1, peer: 1 - rank, Self.candidate(1))])
+        let delay = RelayedAttempt.delay(.milliseconds(10), peerCount: 2)
+        #expect(bench.pass(delay - .milliseconds(1)).isEmpty)
+        #expect(bench.pass(.milliseconds(1)) == [.dial(2, peer: 1 - rank, relayed)])
+        // A relay that does not know us yet is asked again, but not hurried.
+        bench.breaks(2, .refused("closed by the other end"))
+        #expect((bench.machine.nextDeadline ?? bench.now) >= bench.now + .milliseconds(25))
+        #expect(bench.pass(.milliseconds(75)) == [.dial(3, peer: 1 - rank, relayed)])
+    }
+
     @Test func `the lower rank nominates the first authenticated connection and closes the rest`() {
         var bench = Bench(rank: 0, [Self.candidate(1), Self.candidate(2)])
         _ = bench.machine.takeActions()
@@ -187,6 +201,12 @@ import Testing
             ])
         let plan = PeerPlan.plans(roster: [own, peer], rank: 0, port: port)[1]
         #expect(plan?.isSameHost == false)
+        let relayed = Self.candidate(7, .relayed)
+        let both = entry(3, 0x0808_0303, [Self.candidate(2), relayed])
+        let kinds = PeerPlan.plans(roster: [own, both], rank: 0, port: port)[1]?.candidates
+        #expect(kinds?.map(\.kind) == [.host, .relayed, .serverReflexive])
+        let only = PeerPlan.plans(roster: [own, both], rank: 0, port: port, policy: .turn)[1]
+        #expect(only?.candidates == [relayed])
         #expect(
             plan?.candidates.map(\.address.description) == ["10.0.0.2:4000", "8.8.2.2:4000"])
     }

@@ -42,9 +42,11 @@ import Testing
         private(set) var isAuthenticated = false
         private(set) var isDone = false
 
-        init(dialled socket: Int32, _ identity: PeerIdentity, to peer: Int) {
+        init(
+            dialled socket: Int32, _ identity: PeerIdentity, to peer: Int, isRelayed: Bool = false
+        ) {
             connection = PeerConnection(
-                dialled: socket, number: 1, peer: peer, identity: identity)
+                dialled: socket, number: 1, peer: peer, identity: identity, isRelayed: isRelayed)
             isLow = identity.rank < peer
         }
 
@@ -54,8 +56,11 @@ import Testing
             isLow = identity.rank < peer
         }
 
-        init(accepted socket: Int32, _ identity: PeerIdentity, isLow: Bool) {
-            connection = PeerConnection(accepted: socket, number: 2, identity: identity)
+        init(
+            accepted socket: Int32, _ identity: PeerIdentity, isLow: Bool, isRelayed: Bool = false
+        ) {
+            connection = PeerConnection(
+                accepted: socket, number: 2, identity: identity, isRelayed: isRelayed)
             self.isLow = isLow
         }
 
@@ -120,6 +125,34 @@ import Testing
         let two = End(dialled: right, Self.identity(2, mode), to: 1)
         Self.drive(one, two)
         #expect(one.isDone && two.isDone)
+    }
+
+    @Test(arguments: cases)
+    func `through a relay everything is encrypted, whatever the mode`(_ test: Case) throws {
+        let (left, right) = try Self.tcpPair()
+        let other = 3 - test.dialler
+        let one = End(
+            dialled: left, Self.identity(test.dialler, test.mode), to: other, isRelayed: true)
+        let two = End(
+            accepted: right, Self.identity(other, test.mode), isLow: other == 1, isRelayed: true)
+        Self.drive(one, two)
+        #expect(one.isDone && two.isDone, "\(String(describing: one.failure ?? two.failure))")
+        #expect(one.connection.tls != nil && two.connection.tls != nil)
+    }
+
+    @Test(arguments: [1, 2], [false, true])
+    func `a relay that poses as a direct path is refused`(
+        dialler: Int, isDiallerDeceived: Bool
+    ) throws {
+        let (left, right) = try Self.tcpPair()
+        let other = 3 - dialler
+        let one = End(
+            dialled: left, Self.identity(dialler, .none), to: other, isRelayed: !isDiallerDeceived)
+        let two = End(
+            accepted: right, Self.identity(other, .none), isLow: other == 1,
+            isRelayed: isDiallerDeceived)
+        Self.drive(one, two)
+        #expect(!one.isDone && !two.isDone)
     }
 
     struct Mismatch: Sendable, CustomTestStringConvertible {

@@ -77,6 +77,51 @@ import Testing
         if value.count > 2 { #expect(error?.description.contains(value) == false) }
     }
 
+    static let turn = [
+        "SERVERLESS_MPI_TURN_URL": "turn:relay.example:5000?transport=tcp",
+        "SERVERLESS_MPI_TURN_USERNAME": "rank", "SERVERLESS_MPI_TURN_PASSWORD": "pass-word",
+    ]
+
+    @Test(arguments: [
+        ("turn:relay.example:5000?transport=tcp", "relay.example", 5000),
+        ("turn:192.0.2.7?transport=tcp", "192.0.2.7", 3478),
+        ("turn:[2001:db8::7]:80?transport=tcp", "2001:db8::7", 80),
+        ("turn:[::1]?transport=tcp", "::1", 3478),
+    ])
+    func `a TURN server is configured by three variables`(
+        _ url: String, _ host: String, _ port: UInt16
+    ) throws {
+        #expect(try Self.parse([:])?.turn == nil)
+        var variables = Self.turn
+        variables["SERVERLESS_MPI_TURN_URL"] = url
+        let turn = try #require(try Self.parse(variables)?.turn)
+        #expect(turn.host == host && turn.port == port && turn.username == "rank")
+        #expect(turn.password == Secret(Array("pass-word".utf8)))
+    }
+
+    @Test(arguments: [
+        ("SERVERLESS_MPI_TURN_URL", "relay.example:5000"),
+        ("SERVERLESS_MPI_TURN_URL", "turns:relay.example?transport=tcp"),
+        ("SERVERLESS_MPI_TURN_URL", "turn:relay.example:5000"),
+        ("SERVERLESS_MPI_TURN_URL", "turn:relay.example:5000?transport=udp"),
+        ("SERVERLESS_MPI_TURN_URL", "turn:relay.example:70000?transport=tcp"),
+        ("SERVERLESS_MPI_TURN_URL", "turn::5000?transport=tcp"),
+        ("SERVERLESS_MPI_TURN_URL", "turn:?transport=tcp"),
+        ("SERVERLESS_MPI_TURN_URL", "turn:2001:db8::7?transport=tcp"),
+        ("SERVERLESS_MPI_TURN_URL", "turn:[2001:db8::7?transport=tcp"),
+        ("SERVERLESS_MPI_TURN_USERNAME", ""), ("SERVERLESS_MPI_TURN_USERNAME", "a:b"),
+        ("SERVERLESS_MPI_TURN_PASSWORD", ""),
+    ])
+    func `a wrong TURN variable is named in one line`(_ name: String, _ value: String) {
+        let error = #expect(throws: MPIError.self) {
+            try Self.parse(Self.turn.merging([name: value]) { $1 })
+        }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.reason.hasPrefix(name) == true)
+        #expect(error?.description.contains("\n") == false)
+        #expect(error?.description.contains("pass-word") == false)
+    }
+
     @Test func `addresses are written as RFC 5952 says`() {
         func text(_ high: UInt64, _ low: UInt64) -> String {
             IPAddress(high: high, low: low).description

@@ -55,7 +55,7 @@ struct WireTests {
         }
         #expect(refusal { $0[0] = 0 } == .magic)
         #expect(refusal { $0[2] = 0 } == .type)
-        #expect(refusal { $0[2] = 8 } == .type)
+        #expect(refusal { $0[2] = 9 } == .type)
         #expect(refusal { $0[3] = 1 } == .flags)
         #expect(refusal { $0[39] = 0xFF } == .length(.eager))
         #expect(refusal { $0[35] = 2 } == .length(.eager))
@@ -71,7 +71,7 @@ struct WireTests {
     func mutations(seed: Int) throws {
         var random = Seeded(UInt64(seed))
         for round in 0..<5000 {
-            var bytes = bytes(of: Self.sample(FrameType.allCases[round % 7]))
+            var bytes = bytes(of: Self.sample(FrameType.allCases[round % FrameType.allCases.count]))
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 bytes[Int.random(in: 0..<64, using: &random)] ^=
                     UInt8.random(in: 1...255, using: &random)
@@ -145,7 +145,7 @@ struct WireTests {
             FrameHeader(type: type, sequence: 3, payloadByteCount: 4, request: 5, reply: 6)
         case .rendezvousData:
             FrameHeader(type: type, sequence: 3, payloadByteCount: 1 << 50, request: 5)
-        case .credit, .bye:
+        case .credit, .bye, .receipt:
             FrameHeader(type: type, sequence: 8, creditLimit: 1 << 30)
         case .abort:
             FrameHeader(type: type, sequence: 8, payloadByteCount: 100)

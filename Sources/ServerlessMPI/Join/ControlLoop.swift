@@ -81,6 +81,8 @@ final class ControlLoop {
     private let state: ControlState
     private var server: ServerConnection
     private var mesh: MeshConnector?
+    private let turn: TURNConnector?
+    private var hasJoined = false
     private var rank: Int?
     private var heartbeatInterval = Duration.seconds(1)
     private var nextHeartbeat: ContinuousClock.Instant?
@@ -96,9 +98,16 @@ final class ControlLoop {
         server = ServerConnection(
             configuration, addresses, poll: state.poll, token: Self.serverToken,
             observationToken: Self.observationToken)
+        turn = configuration.turn.map {
+            TURNConnector(
+                $0, poll: state.poll,
+                dataLimit: configuration.url.size + TURNConnector.strangerAllowance)
+        }
     }
 
     func run() {
+        // A third of the time leaves the rest for joining without a relayed address.
+        turn?.start(timeout: configuration.url.joinTimeout / 3)
         server.start(.now)
         serverMoved()
         while !isDone {
@@ -108,21 +117,24 @@ final class ControlLoop {
                     serverMoved()
                 } else if event.token == Self.observationToken {
                     server.observation?.advance()
-                } else {
+                } else if turn?.handle(event) != true {
                     _ = mesh?.handle(event)
                 }
             }
             for command in state.takeCommands() { obey(command) }
             passTime(.now)
+            turnMoved()
             meshMoved()
         }
         mesh?.stop()
+        turn?.stop(.now)
         server.close()
     }
 
     private var wakeTime: ContinuousClock.Instant? {
         [
-            server.wakeTime, mesh?.wakeTime, nextHeartbeat, reported?.deadline, leaveDeadline,
+            server.wakeTime, mesh?.wakeTime, turn?.wakeTime, nextHeartbeat, reported?.deadline,
+            leaveDeadline,
             mesh?.isComplete == true ? nil : connectDeadline,
         ].compactMap(\.self).min()
     }
@@ -130,6 +142,7 @@ final class ControlLoop {
     private func passTime(_ now: ContinuousClock.Instant) {
         if server.passTime(now) { serverMoved() }
         mesh?.passTime(now)
+        turn?.passTime(now)
         if let due = nextHeartbeat, now >= due {
             nextHeartbeat = now + heartbeatInterval
             server.send(.heartbeat)
@@ -160,18 +173,9 @@ final class ControlLoop {
 extension ControlLoop {
     private func serverMoved() {
         if server.takeConnected(), let port = server.localPort {
-            let mesh = MeshConnector(poll: state.poll, port: port)
-            self.mesh = mesh
-            let url = configuration.url
-            server.send(
-                .join(
-                    JoinRequest(
-                        encryption: url.encryption, epoch: url.epoch, size: url.size,
-                        rank: configuration.rank, joinTimeout: url.joinTimeout,
-                        requestID: configuration.requestID, hostTag: configuration.hostTag,
-                        candidates: url.candidates == .all ? mesh.hostCandidates : [],
-                        observationID: server.observation?.id ?? JoinRequest.noObservation)))
+            mesh = MeshConnector(poll: state.poll, port: port)
         }
+        joinWhenReady()
         guard let cause = server.takeFailure() else { return }
         nextHeartbeat = nil
         if leaveDeadline != nil {
@@ -183,6 +187,23 @@ extension ControlLoop {
             fail(reported.cause)
         }
         // Otherwise the job goes on without the server: the ranks have each other.
+    }
+
+    /// Joins once the addresses to announce are known: the relayed one comes last.
+    private func joinWhenReady() {
+        guard !hasJoined, server.isOpen, let mesh, turn?.isSettled != false else { return }
+        hasJoined = true
+        let relayed = [turn?.candidate].compactMap(\.self)
+        let url = configuration.url
+        let direct = url.candidates == .all ? mesh.hostCandidates : []
+        server.send(
+            .join(
+                JoinRequest(
+                    encryption: url.encryption, epoch: url.epoch, size: url.size,
+                    rank: configuration.rank, joinTimeout: url.joinTimeout,
+                    requestID: configuration.requestID, hostTag: configuration.hostTag,
+                    candidates: direct.prefix(Candidate.maximumCount - relayed.count) + relayed,
+                    observationID: server.observation?.id ?? JoinRequest.noObservation)))
     }
 
     /// A server may deny service, but not make a rank do what its user did not ask for.
@@ -207,10 +228,12 @@ extension ControlLoop {
             guard roster.count == configuration.url.size else {
                 return fail(misfit("sent a roster of \(roster.count) ranks"))
             }
+            turn?.permit(roster.map(\.observed.ip), now: .now)
             mesh.start(
                 PeerIdentity(configuration, rank: rank), roster: roster,
                 policy: configuration.url.candidates, roundTripTime: server.roundTripTime,
-                relayAddress: server.address, now: .now)
+                relayAddress: configuration.url.candidates == .turn ? nil : server.address,
+                now: .now)
             server.observation?.stop()
             state.joined.fulfil(.success(rank))
         case .refused(let cause), .failed(let cause): fail(cause)
@@ -224,9 +247,20 @@ extension ControlLoop {
 // MARK: Mesh and failure
 
 extension ControlLoop {
+    private func turnMoved() {
+        guard let turn else { return }
+        if !hasJoined { serverMoved() }
+        for descriptor in turn.takeBound() {
+            if let mesh { mesh.acceptRelayed(descriptor) } else { close(descriptor) }
+        }
+    }
+
     private func meshMoved() {
         guard let mesh, mesh.isStarted, state.firstCause == nil else { return }
-        if let links = mesh.takeLinks() { state.connected.fulfil(.success(links)) }
+        if let links = mesh.takeLinks() {
+            turn?.meshIsComplete(links, now: .now)
+            state.connected.fulfil(.success(links))
+        }
         for peer in mesh.takeRelayRequests() {
             if server.isOpen {
                 server.send(.relay(peer: peer))
@@ -245,13 +279,17 @@ extension ControlLoop {
     }
 
     private func unreachable(_ peer: MeshMachine.UnreachedPeer, _ what: String) -> MPIError {
-        MPIError(
+        var candidates = peer.attempts.map {
+            MPIError.Candidate(name: $0.candidate.description, cause: $0.cause)
+        }
+        if let turn, let trouble = turn.trouble(with: peer.peer) {
+            let name = "\(CandidateKind.relayed) \(turn.name)"
+            candidates.append(MPIError.Candidate(name: name, cause: trouble))
+        }
+        return MPIError(
             .connectFailed, operation: "connect",
             reason: "\(what); `join-timeout` in the join URL gives it more time",
-            peer: peer.peer,
-            candidates: peer.attempts.map {
-                MPIError.Candidate(name: $0.candidate.description, cause: $0.cause)
-            })
+            peer: peer.peer, candidates: candidates)
     }
 
     private func report(_ cause: MPIError) {

@@ -24,7 +24,7 @@ public enum CandidateKind: UInt8, Sendable, CustomStringConvertible {
 /// How the connection to one peer came about: what a user sees when asking "how am I connected?".
 public struct LinkPath: Sendable, Equatable {
     /// The kind of the peer's address that worked; for an accepted connection the kind the peer's
-    /// address has in the roster.
+    /// address has in the roster. `relayed` on both ends, whoever's the relay is.
     public var candidate: CandidateKind
     /// `address:port` at this end and at the other.
     public var localAddress: String

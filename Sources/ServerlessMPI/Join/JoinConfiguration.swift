@@ -15,6 +15,8 @@ public struct JoinConfiguration: Sendable {
     public var peerSecret: Secret
     /// Distinguishes two processes that claim one rank (a retried function from its original).
     public var requestID: RequestID
+    /// A TURN server that gives this rank a relayed address, if there is one.
+    var turn: TURNConfiguration?
     /// What tells neighbours from strangers; tests make one machine look like several.
     var hostTag = HostIdentity.tag()
 
@@ -36,6 +38,9 @@ public struct JoinConfiguration: Sendable {
         public static let serverKey = "SERVERLESS_MPI_SERVER_KEY"
         public static let peerSecret = "SERVERLESS_MPI_PEER_SECRET"
         public static let requestID = "SERVERLESS_MPI_REQUEST_ID"
+        public static let turnURL = "SERVERLESS_MPI_TURN_URL"
+        public static let turnUsername = "SERVERLESS_MPI_TURN_USERNAME"
+        public static let turnPassword = "SERVERLESS_MPI_TURN_PASSWORD"
     }
 
     /// Reads the process's environment; nil where no join URL is set: a world of size 1.
@@ -61,11 +66,13 @@ public struct JoinConfiguration: Sendable {
             }
             rank = number
         }
-        return JoinConfiguration(
+        var configuration = JoinConfiguration(
             url: url, rank: rank,
             serverKey: try secret(Variable.serverKey, value),
             peerSecret: try secret(Variable.peerSecret, value),
             requestID: value(Variable.requestID).map { RequestID(naming: $0) } ?? .random())
+        configuration.turn = try TURNConfiguration.from(value)
+        return configuration
     }
 
     private static func secret(

@@ -18,6 +18,8 @@ public enum CandidatePolicy: String, Sendable {
     case all
     /// Relayed ones only: for tests, and for networks that forbid ranks to talk directly.
     case relayed
+    /// Relayed addresses of TURN servers only: where the rendezvous server shall carry no payload.
+    case turn
 }
 
 /// `rendezvous://HOST:PORT/JOB?epoch=0&size=4&encryption=on&join-timeout=30&timeout=300`
@@ -153,7 +155,7 @@ extension JoinURL {
             observerPort = port
         case "candidates":
             guard let policy = CandidatePolicy(rawValue: String(value)) else {
-                throw Self.wrong("candidates must be all or relayed")
+                throw Self.wrong("candidates must be all, relayed or turn")
             }
             candidates = policy
         case "timeout": timeout = try Self.parseTimeout(value, name)

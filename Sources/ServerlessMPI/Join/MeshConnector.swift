@@ -174,13 +174,7 @@ extension MeshConnector {
                 close(accepted.0)
                 continue
             }
-            Socket.tune(accepted.0)
-            let connection = PeerConnection(
-                accepted: accepted.0, number: number, identity: identity)
-            connections[number] = connection
-            poll.watch(accepted.0, token(connection), reads: true, writes: false)
-            handshakes.append(UInt64(number), deadline: .now + Self.handshakeTimeout)
-            advance(connection)
+            admit(accepted.0, number, identity, isRelayed: false)
         }
     }
 
@@ -195,6 +189,31 @@ extension MeshConnector {
             }
             return nil
         }
+    }
+
+    /// A peer has come through this rank's relayed address.
+    func acceptRelayed(_ descriptor: Int32) {
+        guard let identity, let number = machine?.accepted(),
+            hasRoom(identity.size + Self.strangerAllowance) || shedStranger()
+        else {
+            close(descriptor)
+            return
+        }
+        admit(descriptor, number, identity, isRelayed: true)
+        perform()
+    }
+
+    private func admit(
+        _ descriptor: Int32, _ number: MeshMachine.Connection, _ identity: PeerIdentity,
+        isRelayed: Bool
+    ) {
+        Socket.tune(descriptor)
+        let connection = PeerConnection(
+            accepted: descriptor, number: number, identity: identity, isRelayed: isRelayed)
+        connections[number] = connection
+        poll.watch(descriptor, token(connection), reads: true, writes: false)
+        handshakes.append(UInt64(number), deadline: .now + Self.handshakeTimeout)
+        advance(connection)
     }
 
     /// Are fewer connections in the making that others have begun? Own dials are not strangers.
@@ -219,7 +238,7 @@ extension MeshConnector {
     /// Connects from the shared port, or, with a token, from any port to the relay.
     private func dial(
         _ number: MeshMachine.Connection, _ peer: Int, _ address: SocketAddress,
-        token relayToken: RelayToken? = nil
+        isRelayed: Bool = false, token relayToken: RelayToken? = nil
     ) {
         guard let identity else { return }
         do throws(SystemFailure) {
@@ -231,7 +250,8 @@ extension MeshConnector {
                     token: relayToken)
             } else {
                 connection = PeerConnection(
-                    dialled: descriptor, number: number, peer: peer, identity: identity)
+                    dialled: descriptor, number: number, peer: peer, identity: identity,
+                    isRelayed: isRelayed)
             }
             connections[number] = connection
             poll.watch(descriptor, token(connection), reads: true, writes: true)
@@ -340,7 +360,8 @@ extension MeshConnector {
             for action in actions {
                 switch action {
                 case .dial(let number, let peer, let candidate):
-                    dial(number, peer, candidate.address)
+                    dial(
+                        number, peer, candidate.address, isRelayed: candidate.kind == .relayed)
                 case .dialRelayed(let number, let peer, let token):
                     if let relayAddress { dial(number, peer, relayAddress, token: token) }
                 case .requestRelay(let peer): relayRequests.append(peer)
@@ -365,13 +386,14 @@ extension MeshConnector {
         poll.forget(connection.descriptor)
         let local = Socket.localAddress(connection.descriptor)
         let remote = Socket.remoteAddress(connection.descriptor)
-        let kind =
-            connection.isRelayed ? .relayed : remote.map { plan.kind(of: $0) } ?? .host
+        let isRelayed = connection.isRelayed
+        let kind = isRelayed ? .relayed : remote.map { plan.kind(of: $0) } ?? .host
         links[peer] = EstablishedLink(
             peer: peer, fileDescriptor: connection.descriptor, tls: connection.tls,
             path: LinkPath(
                 candidate: kind, localAddress: local?.description ?? "?",
-                remoteAddress: remote?.description ?? "?", isSameHost: plan.isSameHost,
+                remoteAddress: remote?.description ?? "?",
+                isSameHost: plan.isSameHost && !isRelayed,
                 isDialled: connection.isDialled,
                 roundTripTime: Socket.roundTripTime(connection.descriptor),
                 connectTime: .now - startTime))

@@ -30,6 +30,7 @@ final class PeerConnection {
     let number: MeshMachine.Connection
     let descriptor: Int32
     let isDialled: Bool
+    /// A relay forwards the bytes: it sees ciphertext only, whatever the job's mode.
     let isRelayed: Bool
     private(set) var peer: Int?
     private(set) var tls: TLSSession?
@@ -46,14 +47,14 @@ final class PeerConnection {
     /// A socket of our own that is connecting, or has connected.
     init(
         dialled descriptor: Int32, number: MeshMachine.Connection, peer: Int,
-        identity: PeerIdentity
+        identity: PeerIdentity, isRelayed: Bool = false
     ) {
         self.number = number
         self.descriptor = descriptor
-        self.identity = identity
+        self.identity = isRelayed ? identity.overRelay : identity
         self.peer = peer
+        self.isRelayed = isRelayed
         isDialled = true
-        isRelayed = false
         phase = .connecting
     }
 
@@ -72,15 +73,16 @@ final class PeerConnection {
         preamble = Preamble(.relay, id: token.bytes).encoded
     }
 
-    /// A socket from the listener.
+    /// A socket from the listener, or one that a TURN server has bound to a peer.
     init(
-        accepted descriptor: Int32, number: MeshMachine.Connection, identity: PeerIdentity
+        accepted descriptor: Int32, number: MeshMachine.Connection, identity: PeerIdentity,
+        isRelayed: Bool = false
     ) {
         self.number = number
         self.descriptor = descriptor
-        self.identity = identity
+        self.identity = isRelayed ? identity.overRelay : identity
+        self.isRelayed = isRelayed
         isDialled = false
-        isRelayed = false
         phase = .awaitingHello
     }
 

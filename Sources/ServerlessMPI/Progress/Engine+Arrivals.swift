@@ -134,6 +134,9 @@ extension Engine {
             break
         }
         link.pointee.sink = .nobody
+        guard link.pointee.readsRendezvousData else { return }
+        link.pointee.readsRendezvousData = false
+        payloadArrived(on: link)
     }
 
     // MARK: What a header means
@@ -160,11 +163,16 @@ extension Engine {
                 header.payloadByteCount == requests[index].acceptedByteCount
             else { return suspect(protocolError(peer, "it sends a payload nobody asked for")) }
             requests[index].phase = .matched
+            link.pointee.readsRendezvousData = true
             expect(
                 header.payloadByteCount, accepted: header.payloadByteCount,
                 to: requests[index].buffer, sink: .request, slot: index, on: link)
         case .credit:
             break
+        case .receipt:
+            guard payloadDelivered(on: link) else {
+                return suspect(protocolError(peer, "it acknowledges what nobody sent"))
+            }
         case .bye:
             // The last frame. The end of the stream is left unread: TLS without its own goodbye
             // would answer it with an alert, and then could not write this rank's bye.
@@ -238,6 +246,12 @@ extension Engine {
     private func endOfStream(_ link: LinkPointer) {
         link.pointee.isReadClosed = true
         updateWatch(link)
+        if isLeaving, link.pointee.isRelayed, !link.pointee.hasQueue {
+            // Most likely the peer had this rank's bye, left, and took its own in the relay along.
+            // If not, the verdict comes while this rank lingers.
+            link.pointee.isWriteClosed = true
+            return
+        }
         suspect(
             MPIError(
                 .peerLost, operation: "connection",

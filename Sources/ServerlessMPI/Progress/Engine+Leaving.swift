@@ -21,7 +21,7 @@ extension Engine {
         }
         isLeaving = true
         try settle(until: deadline, "flush its sends") { self.links.allSatisfy(Self.isWritten) }
-        for case let link? in links where !link.pointee.isWriteClosed {
+        for case let link? in links where !link.pointee.isWriteClosed && !link.pointee.isRelayed {
             shutdown(link.pointee.socket, Int32(SHUT_WR))
         }
         try settle(until: deadline, "hand over what it sent") {
@@ -71,9 +71,11 @@ extension Engine {
         return !link.pointee.hasQueue || link.pointee.isWriteClosed
     }
 
-    /// Has the peer's kernel acknowledged every byte, or has the peer read them all and left?
+    /// Has the peer's kernel acknowledged every byte, or has the peer read them all and left? Over
+    /// a relay only the peer's bye tells.
     private static func isDelivered(_ link: LinkPointer?) -> Bool {
         guard let link, !link.pointee.isWriteClosed, !link.pointee.hasLeft else { return true }
+        if link.pointee.isRelayed { return false }
         var unacknowledged: Int32 = 0
         guard ioctl(link.pointee.socket, UInt(SIOCOUTQ), &unacknowledged) == 0 else { return true }
         return unacknowledged == 0

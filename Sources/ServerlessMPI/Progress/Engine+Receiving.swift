@@ -156,6 +156,14 @@ extension Engine {
     func grant(_ receiver: UInt32, reply: UInt64, on link: LinkPointer) {
         let request = requests.pointer(receiver)
         request.pointee.phase = .granted
+        let payload = RelayedPayload(
+            direction: .back, slot: receiver, byteCount: request.pointee.acceptedByteCount,
+            reply: reply)
+        if isItsTurn(payload, on: link) { writeGrant(receiver, reply: reply, on: link) }
+    }
+
+    func writeGrant(_ receiver: UInt32, reply: UInt64, on link: LinkPointer) {
+        let request = requests.pointer(receiver)
         enqueue(
             FrameHeader(
                 type: .clearToSend, payloadByteCount: request.pointee.acceptedByteCount,

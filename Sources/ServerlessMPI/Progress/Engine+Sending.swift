@@ -54,8 +54,14 @@ extension Engine {
 
     /// The receiver's buffer is ready for `byteCount` bytes: the payload follows.
     func sendPayload(_ index: UInt32, _ byteCount: Int, to reply: UInt64, on link: LinkPointer) {
+        requests[index].phase = .pending
+        let payload = RelayedPayload(
+            direction: .out, slot: index, byteCount: byteCount, reply: reply)
+        if isItsTurn(payload, on: link) { writePayload(index, byteCount, to: reply, on: link) }
+    }
+
+    func writePayload(_ index: UInt32, _ byteCount: Int, to reply: UInt64, on link: LinkPointer) {
         let request = requests.pointer(index)
-        request.pointee.phase = .pending
         enqueue(
             FrameHeader(type: .rendezvousData, payloadByteCount: byteCount, request: reply),
             payload: request.pointee.buffer.map { UnsafeRawPointer($0) }, request: index, on: link)

@@ -112,6 +112,7 @@ final class Engine: @unchecked Sendable {
             }
             let link = LinkPointer.allocate(capacity: 1)
             link.initialize(to: Link(end, window: window))
+            if link.pointee.isRelayed, rank < end.peer { link.pointee.turns = RelayTurns() }
             links.append(link)
         }
         self.links = links

@@ -58,6 +58,12 @@ struct Link {
     var receiveCredit: ReceiveCredit
 
     // MARK: End
+    /// A relay ends both directions at once and may lose what it has not forwarded yet.
+    let isRelayed: Bool
+    /// The order of large payloads on a relayed link, if this rank keeps it.
+    var turns: RelayTurns?
+    /// The payload being read is one that was asked for.
+    var readsRendezvousData = false
     /// The peer has said bye.
     var hasLeft = false
     /// Nothing can be read any more.
@@ -71,12 +77,14 @@ struct Link {
     init(_ established: EstablishedLink, window: UInt64) {
         peer = Int32(established.peer)
         socket = established.fileDescriptor
+        isRelayed = established.path.candidate == .relayed
         tls = established.tls
         staging = .allocate(byteCount: Self.stagingByteCount, alignment: 64)
         gathered =
             established.tls == nil
             ? nil : .allocate(byteCount: Self.gatheredByteCountMax, alignment: 64)
-        receiveCredit = ReceiveCredit(window: window)
+        // What is unreceived fills the relay, not this rank's memory: the least there is will do.
+        receiveCredit = ReceiveCredit(window: isRelayed ? 0 : window)
     }
 
     func destroy() {

@@ -8,7 +8,8 @@
 //   nothing else is tried for `fallbackDelay`.
 // - Everyone else dials every candidate of every peer at once, from both sides, so that two
 //   NATs each see a packet go out first (simultaneous open, RFC 9293 §3.5).
-// - Where that does not succeed, both meet at a relay (MeshMachine+Relay.swift).
+// - Where that does not succeed, both meet at a relay (MeshMachine+Relay.swift); relayed addresses
+//   are dialled later, too.
 // - The lower rank nominates the first connection that is authenticated; the rest are closed.
 
 struct MeshMachine {
@@ -41,6 +42,8 @@ struct MeshMachine {
     }
 
     static let fallbackDelay = Duration.milliseconds(500)
+    /// A relay that hangs up does not yet know of the peer's permission: give it time.
+    private static let relayRetry = Duration.milliseconds(50)
     private static let takenDelay = Duration.milliseconds(50)
     private static let shortestRetry = Duration.milliseconds(1)
     /// After this many quick retries a candidate is retried ten times as slowly.
@@ -115,6 +118,9 @@ struct MeshMachine {
                 var start = now
                 if plan.isSameHost, !candidate.address.ip.isLoopback || other < rank {
                     start += Self.fallbackDelay
+                }
+                if candidate.kind == .relayed, !plan.isDirectHopeless {
+                    start += RelayedAttempt.delay(roundTripTime, peerCount: plans.count)
                 }
                 return Attempt(candidate: candidate, dialAt: start)
             }
@@ -276,7 +282,7 @@ extension MeshMachine {
         switch failure {
         case .refused(let cause):
             attempt.cause = cause
-            attempt.dialAt = now + retryDelay(dials: attempt.dials)
+            attempt.dialAt = now + retryDelay(attempt)
         case .taken:
             attempt.cause = "waiting for the peer's own connection"
             attempt.dialAt = now + Self.takenDelay
@@ -293,9 +299,10 @@ extension MeshMachine {
 
     /// Half a round trip, give or take half of it: two sides that keep meeting each other's
     /// resets fall out of step.
-    private mutating func retryDelay(dials: Int) -> Duration {
-        let base = max(roundTripTime / 2, Self.shortestRetry)
-        let slowed = dials > Self.quickRetries ? base * 10 : base
+    private mutating func retryDelay(_ attempt: Attempt) -> Duration {
+        let shortest = attempt.candidate.kind == .relayed ? Self.relayRetry : Self.shortestRetry
+        let base = max(roundTripTime / 2, shortest)
+        let slowed = attempt.dials > Self.quickRetries ? base * 10 : base
         return slowed * Double.random(in: 0.5...1.5, using: &jitter)
     }
 }

@@ -33,7 +33,10 @@ extension PeerPlan {
         return roster.enumerated().map { index, entry in
             guard index != rank else { return nil }
             var plan = PeerPlan(entry, seenFrom: own, excluding: ownAddresses)
-            if policy == .relayed { plan.candidates.removeAll { $0.kind != .relayed } }
+            switch policy {
+            case .all: break
+            case .relayed, .turn: plan.candidates.removeAll { $0.kind != .relayed }
+            }
             return plan
         }
     }
@@ -53,7 +56,7 @@ extension PeerPlan {
         for candidate in entry.candidates + [reflexive] {
             let ip = candidate.address.ip
             guard candidate.address.port != 0, ip.isUsable || ip.isLoopback,
-                isSameHost || !ip.isLoopback, candidate.kind != .relayed,
+                isSameHost || !ip.isLoopback,
                 // Equal destinations are equal four-tuples: everything leaves from one port.
                 seen.insert(candidate.address).inserted
             else { continue }

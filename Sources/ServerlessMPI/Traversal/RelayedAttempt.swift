@@ -50,9 +50,14 @@ struct RelayedAttempt {
         start: ContinuousClock.Instant
     ) {
         self.asks = asks
-        delay = max(Self.shortestDelay, roundTripTime * 3) + Self.delayPerPeer * peerCount
+        delay = Self.delay(roundTripTime, peerCount: peerCount)
         patienceEnds = start + delay + Self.patience
         if asks { askAt = isDirectHopeless ? start : start + delay }
+    }
+
+    /// How long direct attempts are given before relays of any kind are tried.
+    static func delay(_ roundTripTime: Duration, peerCount: Int) -> Duration {
+        max(shortestDelay, roundTripTime * 3) + delayPerPeer * peerCount
     }
 
     /// The relayed connection broke before it was chosen.

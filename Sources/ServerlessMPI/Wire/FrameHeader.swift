@@ -17,6 +17,8 @@ enum FrameType: UInt8, CaseIterable {
     case bye
     /// The job has failed; the payload is the cause (`AbortCause`).
     case abort
+    /// On relayed links, from the higher rank: a payload it asked for is here in full.
+    case receipt
 }
 
 /// Bounds that hold before any memory is allocated for a frame.
@@ -103,7 +105,7 @@ struct FrameHeader: Equatable {
             hasNoEnvelope && request != 0
         case .rendezvousData:
             hasNoEnvelope && request != 0 && reply == 0
-        case .credit, .bye, .abort:
+        case .credit, .bye, .abort, .receipt:
             hasNoEnvelope && request == 0 && reply == 0
         }
     }
@@ -116,7 +118,7 @@ struct FrameHeader: Equatable {
     var followingByteCount: Int {
         switch type {
         case .eager, .rendezvousData, .abort: payloadByteCount
-        case .requestToSend, .clearToSend, .credit, .bye: 0
+        case .requestToSend, .clearToSend, .credit, .bye, .receipt: 0
         }
     }
 }
@@ -127,7 +129,7 @@ extension FrameType {
         case .eager: FrameLimit.eagerByteCountMax
         case .requestToSend, .clearToSend, .rendezvousData: FrameLimit.messageByteCountMax
         case .abort: FrameLimit.abortByteCountMax
-        case .credit, .bye: 0
+        case .credit, .bye, .receipt: 0
         }
     }
 }
