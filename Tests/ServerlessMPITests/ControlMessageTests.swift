@@ -20,7 +20,9 @@ import Testing
         .peerLost, operation: "recv", reason: "gone", peer: 2, tag: 7, expectedByteCount: nil,
         actualByteCount: 9, underlying: 104)
 
-    static let clientMessages: [ClientMessage] = [.join(join), .heartbeat, .report(cause), .bye]
+    static let clientMessages: [ClientMessage] = [
+        .join(join), .heartbeat, .report(cause), .bye, .connect(peer: 0x0102),
+    ]
 
     static let serverMessages: [ServerMessage] = [
         .welcome(
@@ -33,7 +35,7 @@ import Testing
                 hostTag: Array(16..<32), observed: SocketAddress(ip: .v4(1 << 24), port: 9),
                 candidates: join.candidates)
         ]),
-        .refused(cause), .failed(cause), .farewell,
+        .refused(cause), .failed(cause), .farewell, .connect(from: 7), .departed(peer: 4095),
     ]
 
     @Test func `a join request has exactly the bytes PROTOCOL_md says`() {
@@ -57,6 +59,9 @@ import Testing
         #expect(hexDigits(ServerMessage.farewell.encoded) == "85")
         #expect(hexDigits(ClientMessage.heartbeat.encoded) == "02")
         #expect(hexDigits(ClientMessage.bye.encoded) == "04")
+        #expect(hexDigits(ClientMessage.connect(peer: 0x0102).encoded) == "06" + "02010000")
+        #expect(hexDigits(ServerMessage.connect(from: 7).encoded) == "87" + "07000000")
+        #expect(hexDigits(ServerMessage.departed(peer: 4095).encoded) == "88" + "ff0f0000")
     }
 
     @Test func `messages come back as they were`() throws {

@@ -21,6 +21,7 @@ func runServerlessJob(
         host: server.host, port: server.port, job: "launch-\(getpid())", size: request.ranks,
         encryption: request.environment.isEncrypted ? .on : .none)
     if let seconds = request.operationTimeoutSeconds { url.timeout = .seconds(seconds) }
+    if let mesh = request.mesh { url.mesh = mesh }
     let variables = server.mintTokens(job: url.job).environment(url)
     let plans = (0..<request.ranks).map { rank in
         ProcessPlan(

@@ -10,8 +10,17 @@ final class ControlState: Sendable {
     enum Command: Sendable {
         /// The mesh must stand by then.
         case connect(deadline: ContinuousClock.Instant)
+        /// The program needs a link to this rank.
+        case need(Int)
         case report(MPIError)
         case leave(deadline: ContinuousClock.Instant)
+    }
+
+    /// This process's place in the job.
+    struct Seat: Sendable {
+        let rank: Int
+        /// This one included.
+        let ranksOnHost: Int
     }
 
     private struct Failure {
@@ -21,8 +30,9 @@ final class ControlState: Sendable {
     }
 
     let poll: EventPoll
-    let joined = Promise<Result<Int, MPIError>>()
+    let joined = Promise<Result<Seat, MPIError>>()
     let connected = Promise<Result<[EstablishedLink?], MPIError>>()
+    let lateLinks = LateLinks()
     private let mailbox = Mutex<[Command]>([])
     private let failure = Mutex(Failure())
 
@@ -76,14 +86,15 @@ final class ControlState: Sendable {
 final class ControlLoop {
     private static let serverToken = UInt64(1)
 
-    private let configuration: JoinConfiguration
+    let configuration: JoinConfiguration
     private let state: ControlState
-    private var server: ServerConnection
-    private var mesh: MeshConnector?
+    var server: ServerConnection
+    var mesh: MeshConnector?
     private var rank: Int?
     private var heartbeatInterval = Duration.seconds(1)
     private var nextHeartbeat: ContinuousClock.Instant?
     private var connectDeadline: ContinuousClock.Instant?
+    var demands = LinkDemands()
     /// Evidence the server has been told of, and when it stands for want of a verdict.
     private var reported: (cause: MPIError, deadline: ContinuousClock.Instant)?
     private var leaveDeadline: ContinuousClock.Instant?
@@ -119,6 +130,7 @@ final class ControlLoop {
     private var wakeTime: ContinuousClock.Instant? {
         [
             server.wakeTime, mesh?.wakeTime, nextHeartbeat, reported?.deadline, leaveDeadline,
+            demands.wakeTime,
             mesh?.isComplete == true ? nil : connectDeadline,
         ].compactMap(\.self).min()
     }
@@ -138,6 +150,7 @@ final class ControlLoop {
     private func obey(_ command: ControlState.Command) {
         switch command {
         case .connect(let deadline): connectDeadline = deadline
+        case .need(let peer): need(peer)
         case .report(let cause): report(cause)
         case .leave(let deadline):
             leaveDeadline = deadline
@@ -154,7 +167,7 @@ final class ControlLoop {
 // MARK: The server
 
 extension ControlLoop {
-    private func serverMoved() {
+    func serverMoved() {
         if server.takeConnected(), let port = server.localPort {
             let mesh = MeshConnector(poll: state.poll, port: port)
             self.mesh = mesh
@@ -204,8 +217,12 @@ extension ControlLoop {
             }
             mesh.start(
                 PeerIdentity(configuration, rank: rank), roster: roster,
-                roundTripTime: server.roundTripTime, now: .now)
-            state.joined.fulfil(.success(rank))
+                roundTripTime: server.roundTripTime, isOnDemand: configuration.url.isLazy,
+                now: .now)
+            state.joined.fulfil(
+                .success(ControlState.Seat(rank: rank, ranksOnHost: mesh.ranksOnHost)))
+        case .connect(let peer): signalled(peer)
+        case .departed(let peer): departed(peer)
         case .refused(let cause), .failed(let cause): fail(cause)
         case .farewell: isDone = true
         }
@@ -218,8 +235,13 @@ extension ControlLoop {
     private func meshMoved() {
         guard let mesh, mesh.isStarted, state.firstCause == nil else { return }
         if let links = mesh.takeLinks() { state.connected.fulfil(.success(links)) }
-        guard !mesh.isComplete else { return }
+        for link in mesh.takeLateLinks() {
+            demands.remove(link.peer)
+            state.lateLinks.deliver(link)
+        }
         let now = ContinuousClock.now
+        demandsMoved(now)
+        guard !mesh.isComplete else { return }
         if let peer = mesh.hopelessPeer(now) {
             report(unreachable(peer, "none of its addresses can be used"))
         } else if let deadline = connectDeadline, now >= deadline, let peer = mesh.missingPeer() {
@@ -227,7 +249,7 @@ extension ControlLoop {
         }
     }
 
-    private func unreachable(_ peer: MeshMachine.UnreachedPeer, _ what: String) -> MPIError {
+    func unreachable(_ peer: MeshMachine.UnreachedPeer, _ what: String) -> MPIError {
         MPIError(
             .connectFailed, operation: "connect",
             reason: "\(what); `join-timeout` in the join URL gives it more time",
@@ -237,11 +259,12 @@ extension ControlLoop {
             })
     }
 
-    private func report(_ cause: MPIError) {
+    func report(_ cause: MPIError) {
         guard reported == nil, state.firstCause == nil else { return }
         guard server.isOpen else { return fail(cause) }
         reported = (cause, .now + ControlThread.verdictTimeout)
         connectDeadline = nil
+        demands = LinkDemands()
         server.send(.report(cause))
         serverMoved()
     }
@@ -257,6 +280,7 @@ extension ControlLoop {
         reported = nil
         // A time that has passed and that nothing waits for would keep the loop awake.
         connectDeadline = nil
+        demands = LinkDemands()
         state.fail(cause)
         mesh?.stop()
     }

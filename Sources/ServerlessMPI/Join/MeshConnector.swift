@@ -20,10 +20,15 @@ final class MeshConnector {
     private var machine: MeshMachine?
     private var plans: [PeerPlan?] = []
     private var startTime = ContinuousClock.now
+    /// Since when links made after the start are in the making.
+    private var startTimes: [Int: ContinuousClock.Instant] = [:]
     private var connections: [MeshMachine.Connection: PeerConnection] = [:]
     private var watchesWrites: Set<MeshMachine.Connection> = []
     private var handshakes = DeadlineQueue()
     private var links: [EstablishedLink?] = []
+    /// Finished after the others were handed over.
+    private var lateLinks: [EstablishedLink] = []
+    private var hasHandedOver = false
     /// Connections refused because they could not prove to belong here.
     private(set) var refusedCount = 0
 
@@ -58,20 +63,31 @@ final class MeshConnector {
         }
     }
 
-    /// Hands the finished links over; nil until all are, and ever after.
+    /// Hands the links over that are needed at the start; nil until all are finished, and ever
+    /// after.
     func takeLinks() -> [EstablishedLink?]? {
-        guard isComplete, !links.isEmpty else { return nil }
+        guard isComplete, !hasHandedOver else { return nil }
+        hasHandedOver = true
         defer { links = [] }
         return links
     }
 
+    /// Hands over what was finished later.
+    func takeLateLinks() -> [EstablishedLink] {
+        defer { lateLinks = [] }
+        return lateLinks
+    }
+
+    /// How many ranks share this host, this one included.
+    var ranksOnHost: Int { 1 + plans.count { $0?.isSameHost == true } }
+
     var isStarted: Bool { machine != nil }
     var isComplete: Bool { machine?.isComplete == true }
 
-    /// Begins to connect to everyone.
+    /// Begins to connect to everyone, or to wait for who is needed.
     func start(
         _ identity: PeerIdentity, roster: [RosterEntry], roundTripTime: Duration,
-        now: ContinuousClock.Instant
+        isOnDemand: Bool, now: ContinuousClock.Instant
     ) {
         self.identity = identity
         plans = PeerPlan.plans(roster: roster, rank: identity.rank, port: port)
@@ -79,7 +95,7 @@ final class MeshConnector {
         startTime = now
         machine = MeshMachine(
             rank: identity.rank, plans: plans, roundTripTime: roundTripTime,
-            seed: UInt64.random(in: 0 ... .max), now: now)
+            isOnDemand: isOnDemand, seed: UInt64.random(in: 0 ... .max), now: now)
         // Only now is it known who may come.
         for listener in listeners {
             poll.change(listener.descriptor, listener.token, reads: true, writes: false)
@@ -120,9 +136,40 @@ final class MeshConnector {
             close(listener.descriptor)
         }
         listeners = []
-        EstablishedLink.close(links)
+        EstablishedLink.close(links + lateLinks)
         links = []
+        lateLinks = []
         machine = nil
+    }
+}
+
+// MARK: Links made when they are needed
+
+extension MeshConnector {
+    /// This rank's program needs the link.
+    func need(_ peer: Int, now: ContinuousClock.Instant) {
+        noteStart(peer, now)
+        machine?.need(peer, now: now)
+        perform()
+    }
+
+    /// The peer's program needs it.
+    func signalled(_ peer: Int, now: ContinuousClock.Instant) {
+        noteStart(peer, now)
+        machine?.signalled(peer, now: now)
+        perform()
+    }
+
+    private func noteStart(_ peer: Int, _ now: ContinuousClock.Instant) {
+        if hasHandedOver, startTimes[peer] == nil { startTimes[peer] = now }
+    }
+
+    func giveUp(_ peer: Int) { machine?.giveUp(peer) }
+
+    func isLinked(_ peer: Int) -> Bool { machine?.isLinked(peer) == true }
+
+    func missingNeededPeer(_ peer: Int) -> MeshMachine.UnreachedPeer? {
+        machine?.missingNeededPeer(peer)
     }
 }
 
@@ -231,6 +278,7 @@ extension MeshConnector {
         switch event {
         case nil: break
         case .identified(let peer):
+            noteStart(peer, .now)
             if machine?.identified(connection.number, as: peer) == true {
                 report(connection.welcome(), connection)
             } else {
@@ -292,13 +340,14 @@ extension MeshConnector {
         let local = Socket.localAddress(connection.descriptor)
         let remote = Socket.remoteAddress(connection.descriptor)
         let kind = plan.candidates.first { $0.address == remote }?.kind ?? .host
-        links[peer] = EstablishedLink(
+        let link = EstablishedLink(
             peer: peer, fileDescriptor: connection.descriptor, tls: connection.tls,
             path: LinkPath(
                 candidate: kind, localAddress: local?.description ?? "?",
                 remoteAddress: remote?.description ?? "?", isSameHost: plan.isSameHost,
                 isDialled: connection.isDialled,
                 roundTripTime: Socket.roundTripTime(connection.descriptor),
-                connectTime: .now - startTime))
+                connectTime: .now - (startTimes[peer] ?? startTime)))
+        if hasHandedOver { lateLinks.append(link) } else { links[peer] = link }
     }
 }

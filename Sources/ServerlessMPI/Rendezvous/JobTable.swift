@@ -25,6 +25,10 @@ struct JobTable {
     private let keysForJob: (String) -> ServerKeys
     /// The newest epoch of each job, running or over.
     private var jobs: [String: Job] = [:]
+    /// Those that are not over.
+    private var activeJobs: Set<String> = []
+    /// Failed ones whose ranks may still be connected.
+    private var failedJobs: Set<String> = []
     private var seats: [ConnectionID: Seat] = [:]
     /// Jobs that are over, oldest first.
     private var overOrder: [String] = []
@@ -38,7 +42,7 @@ struct JobTable {
 
     /// Does anything depend on time?
     var needsAdvance: Bool { !seats.isEmpty }
-    var activeJobCount: Int { jobs.values.count { !$0.isOver } }
+    var activeJobCount: Int { activeJobs.count }
 
     mutating func takeEffects() -> [Effect] {
         defer { effects.removeAll() }
@@ -61,6 +65,7 @@ extension JobTable {
             case .join: drop(connection, "it joined twice on one connection", now)
             case .report(let cause): fail(seat.job, cause, reportedBy: seat.rank, now)
             case .bye: leave(connection, seat, now)
+            case .connect(let peer): signal(connection, seat, peer, now)
             }
             return
         }
@@ -92,7 +97,7 @@ extension JobTable {
         lastAdvance = now
         let wasStopped = gap > .seconds(1)
         evictFailed(now)
-        for name in jobs.keys where jobs[name]?.isOver == false {
+        for name in activeJobs {
             if wasStopped { jobs[name]?.excuseSilence(of: gap, now: now) }
             if let cause = jobs[name]?.overdue(now, silenceTimeout: limits.silenceTimeout) {
                 fail(name, cause, reportedBy: nil, now)
@@ -159,6 +164,7 @@ extension JobTable {
         jobs[name] = Job(
             name: name, first: request, joinTimeout: min(request.joinTimeout, limits.joinTimeout),
             keys: keysForJob(name), now: now)
+        activeJobs.insert(name)
         note(name, "first of \(request.size) ranks has come")
         return true
     }
@@ -207,20 +213,12 @@ extension JobTable {
     /// One message per rank, encoded once per host; or to one rank that has come again.
     private mutating func sendRosters(_ name: String, to only: ConnectionID?) {
         guard let job = jobs[name] else { return }
-        var encoded: [[UInt8]: [UInt8]] = [:]
+        var encoder = RosterEncoder(job.members.compactMap { $0?.entry })
         for member in job.members {
             guard let member, let connection = member.connection,
                 only == nil || only == connection
             else { continue }
-            let tag = member.entry.hostTag
-            let message: [UInt8]
-            if let known = encoded[tag] {
-                message = known
-            } else {
-                message = ServerMessage.roster(job.roster(for: tag)).encoded
-                encoded[tag] = message
-            }
-            effects.append(.send(message, to: connection))
+            effects.append(.send(encoder.message(for: member.entry.hostTag), to: connection))
         }
     }
 
@@ -250,7 +248,22 @@ extension JobTable {
         jobs[seat.job]?.left(seat.rank)
         if jobs[seat.job]?.phase == .finished {
             note(seat.job, "finished")
+            activeJobs.remove(seat.job)
             remember(seat.job)
+        }
+    }
+
+    /// Tells a rank that another one needs a link to it.
+    private mutating func signal(
+        _ connection: ConnectionID, _ seat: Seat, _ peer: Int, _ now: ContinuousClock.Instant
+    ) {
+        switch jobs[seat.job]?.signal(from: seat.rank, to: peer) {
+        case .forward(let other):
+            effects.append(.send(ServerMessage.connect(from: seat.rank).encoded, to: other))
+        case .departed:
+            effects.append(.send(ServerMessage.departed(peer: peer).encoded, to: connection))
+        case .violation(let what): drop(connection, what, now)
+        case .nothing, nil: break
         }
     }
 
@@ -269,13 +282,19 @@ extension JobTable {
         let message = ServerMessage.failed(cause).encoded
         for connection in job.connections { effects.append(.send(message, to: connection)) }
         note(name, "failed\(rank.map { ", reported by rank \($0)" } ?? ""): \(oneLine(cause))")
+        activeJobs.remove(name)
+        failedJobs.insert(name)
         remember(name)
     }
 
     /// Ranks of a failed job that stay connected, although they have been told, are cut off.
     private mutating func evictFailed(_ now: ContinuousClock.Instant) {
-        for job in jobs.values {
-            guard let since = job.failedAt, now - since > Self.failureGrace else { continue }
+        for name in failedJobs {
+            guard let job = jobs[name], let since = job.failedAt, !job.isDeserted else {
+                failedJobs.remove(name)
+                continue
+            }
+            guard now - since > Self.failureGrace else { continue }
             for connection in job.connections { effects.append(.close(connection)) }
         }
     }

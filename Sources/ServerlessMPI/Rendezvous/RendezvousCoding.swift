@@ -8,11 +8,14 @@ private enum Kind {
     static let heartbeat: UInt8 = 0x02
     static let report: UInt8 = 0x03
     static let bye: UInt8 = 0x04
+    static let connect: UInt8 = 0x06
     static let welcome: UInt8 = 0x81
     static let roster: UInt8 = 0x82
     static let refused: UInt8 = 0x83
     static let failed: UInt8 = 0x84
     static let farewell: UInt8 = 0x85
+    static let connectFrom: UInt8 = 0x87
+    static let departed: UInt8 = 0x88
 }
 
 extension ClientMessage {
@@ -28,6 +31,9 @@ extension ClientMessage {
             writer.write(Kind.report)
             writer.write(bytes: AbortCause.encode(cause))
         case .bye: writer.write(Kind.bye)
+        case .connect(let peer):
+            writer.write(Kind.connect)
+            writer.write(UInt32(peer))
         }
         return writer.bytes
     }
@@ -39,6 +45,7 @@ extension ClientMessage {
         case Kind.heartbeat: self = .heartbeat
         case Kind.report: self = .report(try readCause(&reader))
         case Kind.bye: self = .bye
+        case Kind.connect: self = .connect(peer: try readRank(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -58,11 +65,7 @@ extension ServerMessage {
         case .roster(let entries):
             writer.write(Kind.roster)
             writer.write(UInt32(entries.count))
-            for entry in entries {
-                writer.write(bytes: entry.hostTag)
-                entry.observed.write(to: &writer)
-                Candidate.writeList(entry.candidates, to: &writer)
-            }
+            for entry in entries { entry.write(to: &writer) }
         case .refused(let cause):
             writer.write(Kind.refused)
             writer.write(bytes: AbortCause.encode(cause))
@@ -70,6 +73,12 @@ extension ServerMessage {
             writer.write(Kind.failed)
             writer.write(bytes: AbortCause.encode(cause))
         case .farewell: writer.write(Kind.farewell)
+        case .connect(let peer):
+            writer.write(Kind.connectFrom)
+            writer.write(UInt32(peer))
+        case .departed(let peer):
+            writer.write(Kind.departed)
+            writer.write(UInt32(peer))
         }
         return writer.bytes
     }
@@ -82,6 +91,8 @@ extension ServerMessage {
         case Kind.refused: self = .refused(try readCause(&reader))
         case Kind.failed: self = .failed(try readCause(&reader))
         case Kind.farewell: self = .farewell
+        case Kind.connectFrom: self = .connect(from: try readRank(&reader))
+        case Kind.departed: self = .departed(peer: try readRank(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -103,6 +114,14 @@ extension ServerMessage {
                     candidates: try Candidate.readList(from: &reader)))
         }
         return entries
+    }
+}
+
+extension RosterEntry {
+    func write(to writer: inout ByteWriter) {
+        writer.write(bytes: hostTag)
+        observed.write(to: &writer)
+        Candidate.writeList(candidates, to: &writer)
     }
 }
 
@@ -172,6 +191,14 @@ extension Welcome {
     }
 }
 
+private func readRank(_ reader: inout ByteReader) throws(MalformedMessage) -> Int {
+    let rank = Int(try reader.read(UInt32.self, "rank"))
+    guard rank < JoinURL.maximumSize else {
+        throw MalformedMessage(reason: "rank \(rank) is out of range")
+    }
+    return rank
+}
+
 private func readCause(_ reader: inout ByteReader) throws(MalformedMessage) -> MPIError {
     let bytes = try reader.read(count: reader.remaining, "cause")
     guard let cause = bytes.withUnsafeBytes({ AbortCause.decode($0) }) else {
@@ -184,6 +211,6 @@ private func readCause(_ reader: inout ByteReader) throws(MalformedMessage) -> M
 func milliseconds(_ duration: Duration) -> UInt32 {
     let (seconds, attoseconds) = duration.components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    guard seconds < 4_000_000 else { return 4_000_000_000 }
-    return UInt32(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+    guard seconds < 5_000_000 else { return .max }
+    return UInt32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
 }

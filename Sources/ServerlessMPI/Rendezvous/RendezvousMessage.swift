@@ -46,6 +46,8 @@ enum ClientMessage: Equatable, Sendable {
     case report(MPIError)
     /// This rank is done and leaves.
     case bye
+    /// This rank needs a link to that one, which shall dial too.
+    case connect(peer: Int)
 
     /// The longest a client message may be, in bytes.
     static let maximumByteCount = 4096
@@ -61,6 +63,10 @@ enum ServerMessage: Equatable, Sendable {
     case failed(MPIError)
     /// The answer to *bye*.
     case farewell
+    /// That rank needs a link to this one and is dialling.
+    case connect(from: Int)
+    /// The answer to *connect* if that rank has left the job.
+    case departed(peer: Int)
 
     /// The longest a server message may be: a roster of the largest job.
     static let maximumByteCount = 4 << 20

@@ -9,6 +9,8 @@
 // - Everyone else dials every candidate of every peer at once, from both sides, so that two
 //   NATs each see a packet go out first (simultaneous open, RFC 9293 §3.5).
 // - The lower rank nominates the first connection that is authenticated; the rest are closed.
+// - In a large job peers are idle until a link is needed: here (`need`), or there, of which the
+//   rendezvous server tells (`signalled`). An idle peer's own connection is as good as any.
 
 /// A small seedable generator for jitter (SplitMix64).
 struct JitterGenerator: RandomNumberGenerator {
@@ -64,8 +66,13 @@ struct MeshMachine {
         var isHopeless = false
     }
 
+    /// Who needs the link to a peer.
+    private enum Need: Comparable { case nobody, peer, thisRank }
+
     private struct Peer {
         let rank: Int
+        var need: Need
+        let isSameHost: Bool
         var attempts: [Attempt]
         /// Connections known to lead to this peer.
         var connections: Set<Connection> = []
@@ -79,17 +86,20 @@ struct MeshMachine {
     let rank: Int
     private let roundTripTime: Duration
     private var peers: [Peer?]
+    /// Peers being dialled: needed and not linked, in ascending order.
+    private var wanted: [Int] = []
     private var owner: [Connection: Int] = [:]
     private var nextConnection: Connection = 1
-    private var missing = 0
     private var jitter: JitterGenerator
     private var actions: [Action] = []
 
     /// - Parameters:
     ///   - plans: what to dial for each peer, nil at this rank's own place.
     ///   - roundTripTime: to the server: the best guess for the peers.
+    ///   - isOnDemand: peers are idle until they are needed; else all are needed at once.
     init(
-        rank: Int, plans: [PeerPlan?], roundTripTime: Duration, seed: UInt64, now: Instant
+        rank: Int, plans: [PeerPlan?], roundTripTime: Duration, isOnDemand: Bool = false,
+        seed: UInt64, now: Instant
     ) {
         self.rank = rank
         self.roundTripTime = roundTripTime
@@ -100,20 +110,19 @@ struct MeshMachine {
                 peers.append(nil)
                 continue
             }
-            missing += 1
-            let attempts = plan.candidates.map { candidate in
-                var start = now
-                if plan.isSameHost, !candidate.address.ip.isLoopback || other < rank {
-                    start += Self.fallbackDelay
-                }
-                return Attempt(candidate: candidate, dialAt: start)
-            }
-            peers.append(Peer(rank: other, attempts: attempts))
+            peers.append(
+                Peer(
+                    rank: other, need: .nobody, isSameHost: plan.isSameHost,
+                    attempts: plan.candidates.map { Attempt(candidate: $0) }))
+        }
+        if !isOnDemand {
+            for other in plans.indices { want(other, .thisRank, now) }
         }
         advance(to: now)
     }
 
-    var isComplete: Bool { missing == 0 }
+    /// Is there a link to everyone this rank needs?
+    var isComplete: Bool { !wanted.contains { peers[$0]?.need == .thisRank } }
 
     mutating func takeActions() -> [Action] {
         defer { actions.removeAll() }
@@ -122,15 +131,14 @@ struct MeshMachine {
 
     /// When `advance` must be called next.
     var nextDeadline: Instant? {
-        guard missing > 0 else { return nil }
         var earliest: Instant?
-        for peer in peers {
-            guard let peer, !peer.isLinked else { continue }
+        for index in wanted {
+            guard let peer = peers[index] else { continue }
             for attempt in peer.attempts {
                 guard let at = attempt.dialAt else { continue }
                 earliest = earliest.map { min($0, at) } ?? at
             }
-            if let since = peer.hopelessSince {
+            if peer.need == .thisRank, let since = peer.hopelessSince {
                 let at = since + Self.hopelessGrace
                 earliest = earliest.map { min($0, at) } ?? at
             }
@@ -144,8 +152,8 @@ struct MeshMachine {
 extension MeshMachine {
     /// Time has passed: dials what is due.
     mutating func advance(to now: Instant) {
-        for index in peers.indices {
-            guard let peer = peers[index], !peer.isLinked else { continue }
+        for index in wanted {
+            guard let peer = peers[index] else { continue }
             for (number, attempt) in peer.attempts.enumerated() {
                 guard let at = attempt.dialAt, at <= now else { continue }
                 let connection = newConnection()
@@ -157,6 +165,42 @@ extension MeshMachine {
                 actions.append(.dial(connection, peer: index, attempt.candidate))
             }
         }
+    }
+
+    /// This rank's program needs the link. Dials, unless that has begun.
+    mutating func need(_ peer: Int, now: Instant) { wantNow(peer, .thisRank, now) }
+
+    /// The peer needs the link and is dialling: so does this rank, as a NAT may ask for both.
+    mutating func signalled(_ peer: Int, now: Instant) { wantNow(peer, .peer, now) }
+
+    private mutating func wantNow(_ peer: Int, _ need: Need, _ now: Instant) {
+        want(peer, need, now)
+        advance(to: now)
+    }
+
+    private mutating func want(_ index: Int, _ need: Need, _ now: Instant) {
+        guard peers.indices.contains(index), let peer = peers[index], !peer.isLinked,
+            peer.need < need
+        else { return }
+        peers[index]?.need = need
+        guard peer.need == .nobody else { return }
+        wanted.insert(index, at: wanted.firstIndex { $0 > index } ?? wanted.endIndex)
+        for (number, attempt) in peer.attempts.enumerated() {
+            let waits =
+                peer.isSameHost && (!attempt.candidate.address.ip.isLoopback || index < rank)
+            peers[index]?.attempts[number].dialAt = waits ? now + Self.fallbackDelay : now
+        }
+    }
+
+    /// The peer that said it was dialling has not come: it is idle again.
+    mutating func giveUp(_ index: Int) {
+        guard wanted.contains(index), peers[index]?.need == .peer else { return }
+        peers[index]?.need = .nobody
+        wanted.removeAll { $0 == index }
+    }
+
+    func isLinked(_ peer: Int) -> Bool {
+        peers.indices.contains(peer) && peers[peer]?.isLinked == true
     }
 
     /// A stranger has connected; who it is will be seen.
@@ -205,7 +249,7 @@ extension MeshMachine {
         }
         peers[index]?.isLinked = true
         peers[index]?.hopelessSince = nil
-        missing -= 1
+        wanted.removeAll { $0 == index }
         actions.append(.adopt(connection, peer: index))
         for other in peer.connections.sorted() where other != connection {
             actions.append(.close(other))
@@ -267,7 +311,8 @@ extension MeshMachine {
     /// A peer that cannot be reached any more, with every candidate's own cause; nil while there
     /// is hope.
     func hopelessPeer(now: Instant) -> UnreachedPeer? {
-        for case let peer? in peers where !peer.isLinked {
+        for index in wanted {
+            guard let peer = peers[index], peer.need == .thisRank else { continue }
             if let since = peer.hopelessSince, now >= since + Self.hopelessGrace {
                 return explanation(peer)
             }
@@ -275,10 +320,20 @@ extension MeshMachine {
         return nil
     }
 
-    /// The lowest peer without a link, once time is up.
+    /// The lowest peer that is needed and has no link, once time is up.
     func missingPeer() -> UnreachedPeer? {
-        for case let peer? in peers where !peer.isLinked { return explanation(peer) }
+        for index in wanted {
+            if let peer = peers[index], peer.need == .thisRank { return explanation(peer) }
+        }
         return nil
+    }
+
+    /// What was tried to reach this peer; nil if there is a link to it, or nobody here needs one.
+    func missingNeededPeer(_ index: Int) -> UnreachedPeer? {
+        guard wanted.contains(index), let peer = peers[index], peer.need == .thisRank else {
+            return nil
+        }
+        return explanation(peer)
     }
 
     /// Whom the mesh lacks, and what was tried.
