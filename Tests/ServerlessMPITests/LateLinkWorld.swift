@@ -23,8 +23,10 @@ final class LateLinkWorld: Sendable {
     let delay: @Sendable (_ rank: Int) -> Duration
     private let state: Mutex<State>
 
-    init(_ world: EngineWorld, delay: @escaping @Sendable (_ rank: Int) -> Duration = { _ in .zero })
-    {
+    init(
+        _ world: EngineWorld,
+        delay: @escaping @Sendable (_ rank: Int) -> Duration = { _ in .zero }
+    ) {
         self.world = world
         self.delay = delay
         state = Mutex(State(engines: Array(repeating: nil, count: world.size)))

@@ -86,6 +86,18 @@ struct LazyJobTests {
         #expect(lines == Array(repeating: nil, count: 5))
     }
 
+    @Test("a link may be needed long after the time for joining is over")
+    func lateNeed() throws {
+        let job = try JoinWorld(size: 3, joinTimeout: .seconds(2))
+        defer { job.server.stop() }
+        let lines = JobTests.run(Self.configurations(job)) { world in
+            usleep(2_500_000)
+            let ranks = try world.allreduce(1, .sum)
+            #expect(ranks == 3)
+        }
+        #expect(lines == Array(repeating: nil, count: 3))
+    }
+
     @Test("a message to a rank that has left names it", arguments: [true, false])
     func departed(isSender: Bool) throws {
         let lines = try Self.run(3) { world in

@@ -42,5 +42,7 @@ final class LightClient {
         }
     }
 
+    var descriptor: Int32 { stream.descriptor }
+
     func close() { stream.close() }
 }

@@ -87,7 +87,7 @@ final class ControlLoop {
     private static let serverToken = UInt64(1)
 
     let configuration: JoinConfiguration
-    private let state: ControlState
+    let state: ControlState
     var server: ServerConnection
     var mesh: MeshConnector?
     private var rank: Int?
@@ -235,12 +235,10 @@ extension ControlLoop {
     private func meshMoved() {
         guard let mesh, mesh.isStarted, state.firstCause == nil else { return }
         if let links = mesh.takeLinks() { state.connected.fulfil(.success(links)) }
-        for link in mesh.takeLateLinks() {
-            demands.remove(link.peer)
-            state.lateLinks.deliver(link)
-        }
+        // Links needed later have deadlines of their own.
+        if mesh.hasHandedOver { connectDeadline = nil }
         let now = ContinuousClock.now
-        demandsMoved(now)
+        lateLinksMoved(mesh, now)
         guard !mesh.isComplete else { return }
         if let peer = mesh.hopelessPeer(now) {
             report(unreachable(peer, "none of its addresses can be used"))

@@ -94,9 +94,12 @@ extension ControlLoop {
                 peer: peer))
     }
 
-    /// Fails the job over a link that could not be made in time.
-    func demandsMoved(_ now: ContinuousClock.Instant) {
-        guard let mesh else { return }
+    /// Hands over what is finished; fails the job over a link that could not be made in time.
+    func lateLinksMoved(_ mesh: MeshConnector, _ now: ContinuousClock.Instant) {
+        for link in mesh.takeLateLinks() {
+            demands.remove(link.peer)
+            state.lateLinks.deliver(link)
+        }
         for peer in demands.takeOverdue(now) {
             mesh.giveUp(peer)
             if let missing = mesh.missingNeededPeer(peer) {

@@ -28,7 +28,7 @@ final class MeshConnector {
     private var links: [EstablishedLink?] = []
     /// Finished after the others were handed over.
     private var lateLinks: [EstablishedLink] = []
-    private var hasHandedOver = false
+    private(set) var hasHandedOver = false
     /// Connections refused because they could not prove to belong here.
     private(set) var refusedCount = 0
 
