@@ -150,6 +150,31 @@ struct LazyJobTests {
         #expect(heard.withLock { $0.contains(.connect(from: 0)) }, "the peer is told to dial too")
     }
 
+    @Test("a rank that dies before anybody dialled it is named")
+    func deadBeforeDialled() throws {
+        let job = try JoinWorld(size: 3)
+        defer { job.server.stop() }
+        let dying = RankThread {
+            guard let client = try? LightClient(job.server, job.url.job) else { return }
+            client.send(.join(JobTableTests.request(2, size: 3)))
+            for _ in 0..<20_000 where !client.hasRoster {
+                client.advance()
+                usleep(1000)
+            }
+            client.close()
+        }
+        let lines = JobTests.run(Array(Self.configurations(job).prefix(2))) { world in
+            usleep(300_000)
+            if world.rank == 0 { try world.send(1, to: 2) }
+            _ = try world.recv(Int.self, from: .any)
+        }
+        dying.join()
+        for (rank, line) in lines.enumerated() {
+            #expect(
+                line?.contains("peerLost, rank 2") == true, "rank \(rank): \(line ?? "no error")")
+        }
+    }
+
     @Test("a rank's error reaches ranks that have no link to it", arguments: [2, 6])
     func failureWithoutLinks(size: Int) throws {
         struct Mishap: Error {}

@@ -52,6 +52,11 @@ struct LinkDemands {
         deadlines[peer] = deadline
     }
 
+    /// The peer's need gives this rank's own no more time.
+    mutating func addIfNew(_ peer: Int, deadline: ContinuousClock.Instant) {
+        if deadlines[peer] == nil { deadlines[peer] = deadline }
+    }
+
     mutating func remove(_ peer: Int) { deadlines[peer] = nil }
 
     /// Removes those whose time has come, lowest peer first.
@@ -79,7 +84,7 @@ extension ControlLoop {
         guard let mesh, mesh.isStarted, peer < configuration.url.size, !mesh.isLinked(peer)
         else { return }
         let now = ContinuousClock.now
-        demands.add(peer, deadline: now + configuration.url.joinTimeout)
+        demands.addIfNew(peer, deadline: now + configuration.url.joinTimeout)
         mesh.signalled(peer, now: now)
     }
 

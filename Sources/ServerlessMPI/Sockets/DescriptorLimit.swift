@@ -3,6 +3,7 @@
 
 import Glibc
 
+/// How many descriptors this process may have open.
 public enum DescriptorLimit {
     /// Raises this process's soft limit to the hard one; a system that refuses leaves it as it is.
     public static func raise() {
