@@ -61,7 +61,7 @@ import Testing
         #expect(hexDigits(ClientMessage.bye.encoded) == "04")
         #expect(hexDigits(ClientMessage.connect(peer: 0x0102).encoded) == "06" + "02010000")
         #expect(hexDigits(ServerMessage.connect(from: 7).encoded) == "87" + "07000000")
-        #expect(hexDigits(ServerMessage.departed(peer: 4095).encoded) == "88" + "ff0f0000")
+        #expect(hexDigits(ServerMessage.departed(peer: 4095).encoded) == "89" + "ff0f0000")
     }
 
     @Test func `messages come back as they were`() throws {

@@ -15,7 +15,7 @@ private enum Kind {
     static let failed: UInt8 = 0x84
     static let farewell: UInt8 = 0x85
     static let connectFrom: UInt8 = 0x87
-    static let departed: UInt8 = 0x88
+    static let departed: UInt8 = 0x89
 }
 
 extension ClientMessage {
