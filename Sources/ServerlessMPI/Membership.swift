@@ -32,11 +32,14 @@ struct Membership {
             setUp = SetUp(
                 joinTime: joined - start, connectTime: ContinuousClock.now - joined,
                 encryption: configuration.url.encryption, paths: links.map { $0?.path })
-            engine = try Engine(rank: control.rank, links: links, settings: settings)
+            engine = try Engine(
+                rank: control.rank, links: links, settings: settings,
+                ranksOnHost: control.ranksOnHost, connector: { control.need($0) })
         } catch {
             control.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
             throw error
         }
+        control.setLinkHandler { engine.handOver($0) }
         engine.setReporter { control.report($0) }
         control.setFailureHandler { engine.jobFailed($0) }
         self.control = control

@@ -14,6 +14,9 @@ public final class ServerlessCommunicator: Communicator {
     /// How this rank joined, and its connections; the same on every communicator of a job.
     public let setUp: SetUp
 
+    /// This rank's connections there are now, by rank of the world; nil where there is none.
+    public var paths: [LinkPath?] { engine.currentPaths }
+
     let engine: Engine
     let space: MessageSpace
 

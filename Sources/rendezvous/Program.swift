@@ -76,7 +76,7 @@ import ServerlessMPI
         sigaddset(&signals, SIGTERM)
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        raiseDescriptorLimit()
+        DescriptorLimit.raise()
         let server = try RendezvousServer.start(
             listen: listen, observerPort: observer, secret: secret, logger: logger)
         print("listening \(server.address) observer \(server.observerPort)")
@@ -84,14 +84,6 @@ import ServerlessMPI
         var received: Int32 = 0
         sigwait(&signals, &received)
         server.stop()
-    }
-
-    /// One descriptor per rank: as many as this process may have.
-    private static func raiseDescriptorLimit() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private static func operatorSecret(_ options: inout Options) throws(MPIError) -> Secret {

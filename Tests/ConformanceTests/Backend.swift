@@ -8,6 +8,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     case openmpiTCP = "openmpi-tcp"
     case serverless
     case serverlessTLS = "serverless-tls"
+    /// No link is there before a message needs it.
+    case serverlessLazy = "serverless-lazy"
 
     var description: String { rawValue }
 
@@ -16,21 +18,23 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .threads: "conformance-threads"
         case .openmpi, .openmpiTCP: "conformance-openmpi"
-        case .serverless, .serverlessTLS: "conformance-serverless"
+        case .serverless, .serverlessTLS, .serverlessLazy: "conformance-serverless"
         }
     }
 
     var isAvailable: Bool {
         switch self {
         case .openmpi, .openmpiTCP: Installation.runsMPI
-        case .threads, .serverless, .serverlessTLS: true
+        case .threads, .serverless, .serverlessTLS, .serverlessLazy: true
         }
     }
 
     static var available: [Backend] { allCases.filter(\.isAvailable) }
 
     /// Those that tell ranks which call different collectives so.
-    static let detectingMismatch: [Backend] = [.threads, .serverless, .serverlessTLS]
+    static let detectingMismatch: [Backend] = [
+        .threads, .serverless, .serverlessTLS, .serverlessLazy,
+    ]
 
     /// Runs the conformance program on `ranks` ranks.
     func run(
@@ -49,11 +53,14 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
             for (name, value) in environment { command += ["-x", "\(name)=\(value)"] }
             if self == .openmpiTCP { command += ["--mca", "btl", "tcp,self"] }
             command.append(program)
-        case .serverless, .serverlessTLS:
+        case .serverless, .serverlessTLS, .serverlessLazy:
+            let isLazy = self == .serverlessLazy
             command = [
                 Installation.path("mpi-compare"), "launch", "-n", "\(ranks)", "--environment",
-                rawValue, "--", program,
+                isLazy ? Backend.serverlessTLS.rawValue : rawValue,
             ]
+            if isLazy { command += ["--mesh", "0"] }
+            command += ["--", program]
         }
         return ConformanceTests.run(
             command + arguments, environment: variables, timeoutSeconds: timeoutSeconds)

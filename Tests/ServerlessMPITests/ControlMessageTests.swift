@@ -24,7 +24,7 @@ import Testing
         actualByteCount: 9, underlying: 104)
 
     static let clientMessages: [ClientMessage] = [
-        .join(join), .heartbeat, .report(cause), .bye, .relay(peer: 258),
+        .join(join), .heartbeat, .report(cause), .bye, .relay(peer: 258), .connect(peer: 0x0102),
     ]
 
     static let serverMessages: [ServerMessage] = [
@@ -39,7 +39,7 @@ import Testing
                 candidates: join.candidates, natClass: .symmetric)
         ]),
         .refused(cause), .failed(cause), .farewell, .relay(peer: 258, token),
-        .relayRefused(peer: 258, cause),
+        .relayRefused(peer: 258, cause), .connect(from: 7), .departed(peer: 4095),
     ]
 
     @Test func `a join request has exactly the bytes PROTOCOL_md says`() {
@@ -71,6 +71,9 @@ import Testing
         #expect(hexDigits(ServerMessage.farewell.encoded) == "85")
         #expect(hexDigits(ClientMessage.heartbeat.encoded) == "02")
         #expect(hexDigits(ClientMessage.bye.encoded) == "04")
+        #expect(hexDigits(ClientMessage.connect(peer: 0x0102).encoded) == "06" + "02010000")
+        #expect(hexDigits(ServerMessage.connect(from: 7).encoded) == "87" + "07000000")
+        #expect(hexDigits(ServerMessage.departed(peer: 4095).encoded) == "89" + "ff0f0000")
     }
 
     @Test func `messages come back as they were`() throws {

@@ -206,7 +206,7 @@ private func ringInThread(_ world: ServerlessCommunicator, tag: Tag, rounds: Int
 
 /// All ranks know all messages from the seed; each sends its own and receives the others', in
 /// batches whose order at the receiver is shuffled between tags and kept within one.
-private func exchangeRandomly(
+func exchangeRandomly(
     _ world: ServerlessCommunicator, seed: Int, messages: Int, byteCountMax: Int
 ) throws {
     struct Planned { var from, to, tag, byteCount: Int }

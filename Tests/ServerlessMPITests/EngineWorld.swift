@@ -26,11 +26,17 @@ struct EngineWorld: Sendable {
     func run(
         _ body: @escaping @Sendable (ServerlessCommunicator) throws -> Void
     ) throws -> [MPIError?] {
-        let engines = try makeEngines()
-        let errors = Mutex([MPIError?](repeating: nil, count: size))
+        Self.run(try makeEngines(), body)
+    }
+
+    /// The same for engines made elsewhere.
+    static func run(
+        _ engines: [Engine], _ body: @escaping @Sendable (ServerlessCommunicator) throws -> Void
+    ) -> [MPIError?] {
+        let errors = Mutex([MPIError?](repeating: nil, count: engines.count))
         let threads = engines.map { engine in
             RankThread {
-                let error = Self.perform(body, on: engine)
+                let error = perform(body, on: engine)
                 errors.withLock { $0[engine.rank] = error }
             }
         }
@@ -74,15 +80,23 @@ struct EngineWorld: Sendable {
             repeating: Array(repeating: nil, count: size), count: size)
         for low in 0..<size {
             for high in low + 1..<max(size, low + 1) {
-                let pair = try connectedPair()
-                let sessions = isEncrypted ? try handshake(pair) : (nil, nil)
-                endpoints[low][high] = link(to: high, pair.0, sessions.0)
-                endpoints[high][low] = link(to: low, pair.1, sessions.1)
+                for end in try connectedEnds(low, high) {
+                    endpoints[end.rank][end.link.peer] = end.link
+                }
             }
         }
         return try endpoints.enumerated().map {
             try Engine(rank: $0.offset, links: $0.element, settings: settings)
         }
+    }
+
+    /// Both ends of a new link.
+    func connectedEnds(_ low: Int, _ high: Int) throws -> [(rank: Int, link: EstablishedLink)] {
+        let pair = try connectedPair()
+        let sessions = isEncrypted ? try handshake(pair) : (nil, nil)
+        return [
+            (low, link(to: high, pair.0, sessions.0)), (high, link(to: low, pair.1, sessions.1)),
+        ]
     }
 
     func link(to peer: Int, _ socket: Int32, _ tls: TLSSession?) -> EstablishedLink {

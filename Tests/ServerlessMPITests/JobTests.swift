@@ -16,10 +16,18 @@ struct JobTests {
     ) throws -> [String?] {
         let job = try JoinWorld(size: size, encryption: encryption)
         defer { job.server.stop() }
-        let lines = Mutex([String?](repeating: nil, count: size))
-        let threads = (0..<size).map { rank in
+        return Self.run((0..<size).map { job.configuration($0) }, body)
+    }
+
+    /// The same for ranks configured by the caller, all of the job or some.
+    static func run(
+        _ configurations: [JoinConfiguration],
+        _ body: @escaping @Sendable (ServerlessCommunicator) throws -> Void
+    ) -> [String?] {
+        let lines = Mutex([String?](repeating: nil, count: configurations.count))
+        let threads = configurations.indices.map { rank in
             RankThread {
-                let line = Self.perform(body, job.configuration(rank))
+                let line = perform(body, configurations[rank])
                 lines.withLock { $0[rank] = line }
             }
         }

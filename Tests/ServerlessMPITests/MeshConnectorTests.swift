@@ -23,7 +23,7 @@ import Testing
         }
         connector.start(
             PeerConnectionTests.identity(0, .none), roster: roster, roundTripTime: .zero,
-            relayAddress: nil, now: .now)
+            relayAddress: nil, isOnDemand: false, now: .now)
         func turn() {
             for event in poll.wait(until: .now + .milliseconds(1)) { _ = connector.handle(event) }
             connector.passTime(.now)

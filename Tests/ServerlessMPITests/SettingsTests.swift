@@ -27,16 +27,18 @@ import Testing
         #expect(url.epoch == 0)
         #expect(url.joinTimeout == .seconds(30))
         #expect(url.timeout == .seconds(300))
+        #expect(url.mesh == 512 && !url.isLazy)
         #expect(configuration.rank == nil)
     }
 
     @Test(arguments: [
-        "rendezvous://127.0.0.1:7000/job?epoch=3&size=4&encryption=none&join-timeout=2.5&timeout=9",
-        "rendezvous://[::1]:1/a?epoch=0&size=1&encryption=on&join-timeout=30&timeout=300",
-        "rendezvous://h:1/a?epoch=0&size=1&encryption=on&join-timeout=30&timeout=300&observer=7001"
-            + "&candidates=relayed",
+        "rendezvous://127.0.0.1:7000/job?epoch=3&size=4&encryption=none&join-timeout=2.5&timeout=9"
+            + "&mesh=0",
+        "rendezvous://[::1]:1/a?epoch=0&size=1&encryption=on&join-timeout=30&timeout=300&mesh=4096",
+        "rendezvous://h:1/a?epoch=0&size=1&encryption=on&join-timeout=30&timeout=300&mesh=512"
+            + "&observer=7001&candidates=relayed",
         "rendezvous://host.example:65535/a.b_c-D?epoch=0&size=4096&encryption=on&join-timeout=30"
-            + "&timeout=300",
+            + "&timeout=300&mesh=512",
     ])
     func `a join URL comes back as it was`(_ text: String) throws {
         #expect(try JoinURL(parsing: text).description == text)
@@ -53,6 +55,8 @@ import Testing
         "rendezvous://h:1/a?size=1&join-timeout=1e99", "rendezvous://h:1/a?size=1&colour=red",
         "rendezvous://h:1/a?size=1&observer=0", "rendezvous://h:1/a?size=1&observer=x",
         "rendezvous://h:1/a?size=1&candidates=host",
+        "rendezvous://h:1/a?size=1&mesh=-1", "rendezvous://h:1/a?size=1&mesh=4097",
+        "rendezvous://h:1/a?size=1&mesh=all",
     ])
     func `a wrong join URL is refused by one line that names the variable`(_ text: String) {
         let error = #expect(throws: MPIError.self) {

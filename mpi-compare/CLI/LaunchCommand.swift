@@ -28,6 +28,10 @@ struct LaunchCommand: ParsableCommand {
     @Option(help: "Fail a rank whose wait lasts longer than this many seconds.")
     var operationTimeout: Int?
 
+    @Option(
+        help: "Serverless: connect all ranks at the start up to this many; 0 only when needed.")
+    var mesh: Int?
+
     @Option(help: "Seconds from TERM to KILL when a job is ended.")
     var grace = 3.0
 
@@ -51,10 +55,14 @@ struct LaunchCommand: ParsableCommand {
             throw LaunchError(
                 "--operation-timeout \(operationTimeout): give a positive number of seconds")
         }
+        if let mesh, mesh < 0 {
+            throw LaunchError("--mesh \(mesh): give a number of ranks, or 0")
+        }
         var request = LaunchRequest(
             executable: executable, arguments: Array(command.dropFirst()), ranks: ranks,
             environment: try Environment(named: environment))
         request.operationTimeoutSeconds = operationTimeout
+        request.mesh = mesh
         request.job.grace = .seconds(grace)
         request.job.timeout = timeout.map { .seconds($0) }
 

@@ -9,6 +9,8 @@ public struct LaunchRequest: Sendable {
     public var environment: Environment
     /// How long one wait of a rank may last; nil for the backend's default.
     public var operationTimeoutSeconds: Int?
+    /// ServerlessMPI: the largest job whose ranks all connect at the start; nil for the default.
+    public var mesh: Int?
     /// Must every line name its rank, also where all ranks share one starter?
     public var needsRanksOfLines = true
     public var job = JobOptions()

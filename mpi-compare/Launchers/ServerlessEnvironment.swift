@@ -22,6 +22,7 @@ func runServerlessJob(
         encryption: request.environment.isEncrypted ? .on : .none,
         observerPort: server.observerPort)
     if let seconds = request.operationTimeoutSeconds { url.timeout = .seconds(seconds) }
+    if let mesh = request.mesh { url.mesh = mesh }
     let variables = server.mintTokens(job: url.job).environment(url)
     let plans = (0..<request.ranks).map { rank in
         ProcessPlan(

@@ -10,8 +10,17 @@ final class ControlState: Sendable {
     enum Command: Sendable {
         /// The mesh must stand by then.
         case connect(deadline: ContinuousClock.Instant)
+        /// The program needs a link to this rank.
+        case need(Int)
         case report(MPIError)
         case leave(deadline: ContinuousClock.Instant)
+    }
+
+    /// This process's place in the job.
+    struct Seat: Sendable {
+        let rank: Int
+        /// This one included.
+        let ranksOnHost: Int
     }
 
     private struct Failure {
@@ -21,8 +30,9 @@ final class ControlState: Sendable {
     }
 
     let poll: EventPoll
-    let joined = Promise<Result<Int, MPIError>>()
+    let joined = Promise<Result<Seat, MPIError>>()
     let connected = Promise<Result<[EstablishedLink?], MPIError>>()
+    let lateLinks = LateLinks()
     private let mailbox = Mutex<[Command]>([])
     private let failure = Mutex(Failure())
 
@@ -77,16 +87,17 @@ final class ControlLoop {
     private static let serverToken = UInt64(1)
     private static let observationToken = UInt64(4)
 
-    private let configuration: JoinConfiguration
-    private let state: ControlState
-    private var server: ServerConnection
-    private var mesh: MeshConnector?
+    let configuration: JoinConfiguration
+    let state: ControlState
+    var server: ServerConnection
+    var mesh: MeshConnector?
     private let turn: TURNConnector?
     private var hasJoined = false
     private var rank: Int?
     private var heartbeatInterval = Duration.seconds(1)
     private var nextHeartbeat: ContinuousClock.Instant?
     private var connectDeadline: ContinuousClock.Instant?
+    var demands = LinkDemands()
     /// Evidence the server has been told of, and when it stands for want of a verdict.
     private var reported: (cause: MPIError, deadline: ContinuousClock.Instant)?
     private var leaveDeadline: ContinuousClock.Instant?
@@ -134,7 +145,7 @@ final class ControlLoop {
     private var wakeTime: ContinuousClock.Instant? {
         [
             server.wakeTime, mesh?.wakeTime, turn?.wakeTime, nextHeartbeat, reported?.deadline,
-            leaveDeadline,
+            leaveDeadline, demands.wakeTime,
             mesh?.isComplete == true ? nil : connectDeadline,
         ].compactMap(\.self).min()
     }
@@ -155,6 +166,7 @@ final class ControlLoop {
     private func obey(_ command: ControlState.Command) {
         switch command {
         case .connect(let deadline): connectDeadline = deadline
+        case .need(let peer): need(peer)
         case .report(let cause): report(cause)
         case .leave(let deadline):
             leaveDeadline = deadline
@@ -171,7 +183,7 @@ final class ControlLoop {
 // MARK: The server
 
 extension ControlLoop {
-    private func serverMoved() {
+    func serverMoved() {
         if server.takeConnected(), let port = server.localPort {
             mesh = MeshConnector(poll: state.poll, port: port)
         }
@@ -233,9 +245,12 @@ extension ControlLoop {
                 PeerIdentity(configuration, rank: rank), roster: roster,
                 policy: configuration.url.candidates, roundTripTime: server.roundTripTime,
                 relayAddress: configuration.url.candidates == .turn ? nil : server.address,
-                now: .now)
+                isOnDemand: configuration.url.isLazy, now: .now)
             server.observation?.stop()
-            state.joined.fulfil(.success(rank))
+            state.joined.fulfil(
+                .success(ControlState.Seat(rank: rank, ranksOnHost: mesh.ranksOnHost)))
+        case .connect(let peer): signalled(peer)
+        case .departed(let peer): departed(peer)
         case .refused(let cause), .failed(let cause): fail(cause)
         case .relay(let peer, let token): mesh?.relayOffered(to: peer, token)
         case .relayRefused(let peer, let cause): mesh?.relayRefused(to: peer, cause.reason)
@@ -258,9 +273,12 @@ extension ControlLoop {
     private func meshMoved() {
         guard let mesh, mesh.isStarted, state.firstCause == nil else { return }
         if let links = mesh.takeLinks() {
-            turn?.meshIsComplete(links, now: .now)
+            // In a job with lazy links the allocation may be needed as long as the job lasts.
+            if !configuration.url.isLazy { turn?.meshIsComplete(links, now: .now) }
             state.connected.fulfil(.success(links))
         }
+        // Links needed later have deadlines of their own.
+        if mesh.hasHandedOver { connectDeadline = nil }
         for peer in mesh.takeRelayRequests() {
             if server.isOpen {
                 server.send(.relay(peer: peer))
@@ -269,8 +287,9 @@ extension ControlLoop {
                 mesh.relayRefused(to: peer, "the rendezvous server, which would relay, is gone")
             }
         }
-        guard !mesh.isComplete else { return }
         let now = ContinuousClock.now
+        lateLinksMoved(mesh, now)
+        guard !mesh.isComplete else { return }
         if let peer = mesh.hopelessPeer(now) {
             report(unreachable(peer, "none of its addresses can be used"))
         } else if let deadline = connectDeadline, now >= deadline, let peer = mesh.missingPeer() {
@@ -278,7 +297,7 @@ extension ControlLoop {
         }
     }
 
-    private func unreachable(_ peer: MeshMachine.UnreachedPeer, _ what: String) -> MPIError {
+    func unreachable(_ peer: MeshMachine.UnreachedPeer, _ what: String) -> MPIError {
         var candidates = peer.attempts.map {
             MPIError.Candidate(name: $0.candidate.description, cause: $0.cause)
         }
@@ -292,11 +311,12 @@ extension ControlLoop {
             peer: peer.peer, candidates: candidates)
     }
 
-    private func report(_ cause: MPIError) {
+    func report(_ cause: MPIError) {
         guard reported == nil, state.firstCause == nil else { return }
         guard server.isOpen else { return fail(cause) }
         reported = (cause, .now + ControlThread.verdictTimeout)
         connectDeadline = nil
+        demands = LinkDemands()
         server.send(.report(cause))
         serverMoved()
     }
@@ -312,6 +332,7 @@ extension ControlLoop {
         reported = nil
         // A time that has passed and that nothing waits for would keep the loop awake.
         connectDeadline = nil
+        demands = LinkDemands()
         state.fail(cause)
         mesh?.stop()
     }

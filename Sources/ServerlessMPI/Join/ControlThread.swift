@@ -13,6 +13,8 @@ final class ControlThread: Sendable {
     let configuration: JoinConfiguration
     /// This process's rank: the one asked for, or the one the server gave.
     let rank: Int
+    /// How many ranks share this host, this one included.
+    let ranksOnHost: Int
     var size: Int { configuration.url.size }
 
     private let state: ControlState
@@ -34,6 +36,7 @@ final class ControlThread: Sendable {
     static func join(
         _ configuration: JoinConfiguration, deadline: ContinuousClock.Instant
     ) throws(MPIError) -> ControlThread {
+        DescriptorLimit.raise()
         let url = configuration.url
         let addresses: [SocketAddress]
         switch HostIdentity.resolve(url.host, port: url.port) {
@@ -55,8 +58,8 @@ final class ControlThread: Sendable {
                 underlying: error.errorNumber)
         }
         switch state.joined.wait(until: deadline + grace) {
-        case .success(let rank)?:
-            return ControlThread(configuration, rank, state, thread)
+        case .success(let seat)?:
+            return ControlThread(configuration, seat, state, thread)
         case .failure(let cause)?:
             end(state, thread, deadline: .now)
             throw cause
@@ -69,16 +72,18 @@ final class ControlThread: Sendable {
     }
 
     private init(
-        _ configuration: JoinConfiguration, _ rank: Int, _ state: ControlState,
+        _ configuration: JoinConfiguration, _ seat: ControlState.Seat, _ state: ControlState,
         _ thread: DedicatedThread
     ) {
         self.configuration = configuration
-        self.rank = rank
+        rank = seat.rank
+        ranksOnHost = seat.ranksOnHost
         self.state = state
         self.thread = thread
     }
 
-    /// Waits until all peers are connected; indexed by rank, nil at this rank's own place.
+    /// Waits until all peers are connected; indexed by rank, nil at this rank's own place. In a
+    /// job with lazy links (`mesh` in the join URL) it waits for nobody, and all are nil.
     ///
     /// Collective; once. Cost: one authenticated connection per pair, all at once.
     /// Errors: `connectFailed` naming the peer and every candidate tried, or the first cause.
@@ -93,6 +98,19 @@ final class ControlThread: Sendable {
             throw MPIError(
                 .timedOut, operation: "connect", reason: "the control thread does not answer")
         }
+    }
+
+    /// Makes the link to a peer, once per peer; returns at once. The link goes to the handler of
+    /// `setLinkHandler`. Cost: one message to the server, one from there to the peer. If it cannot
+    /// be made within the join timeout the job fails with `connectFailed`, naming the peer and
+    /// every candidate tried, and with `peerLost` if the peer has left the job.
+    func need(_ peer: Int) { state.post(.need(peer)) }
+
+    /// Sets who gets the links that are finished after `connectMesh`, begun by this rank or by the
+    /// peer. It is called on the control thread, at once for those that are finished already, and
+    /// must not block.
+    func setLinkHandler(_ handler: @escaping @Sendable (EstablishedLink) -> Void) {
+        state.lateLinks.setHandler(handler)
     }
 
     /// Sets what to call with the job's first cause of failure: on the control thread, once; at
@@ -113,6 +131,7 @@ final class ControlThread: Sendable {
     func leave(deadline: ContinuousClock.Instant) {
         state.mute()
         Self.end(state, thread, deadline: deadline)
+        state.lateLinks.close()
         if !hasTakenLinks.exchange(true, ordering: .acquiringAndReleasing),
             case .success(let links)? = state.connected.wait(until: .now)
         {

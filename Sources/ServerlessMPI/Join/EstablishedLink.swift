@@ -35,7 +35,8 @@ public struct LinkPath: Sendable, Equatable {
     public var isDialled: Bool
     /// The kernel's smoothed round-trip time at hand-over.
     public var roundTripTime: Duration
-    /// From the start of connectMesh until the link was authenticated and agreed on.
+    /// Until the link was authenticated and agreed on: from the roster, or, for a link made later,
+    /// from the moment at which this rank needed it or heard of the peer's need.
     public var connectTime: Duration
 }
 

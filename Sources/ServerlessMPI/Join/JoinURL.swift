@@ -22,7 +22,7 @@ public enum CandidatePolicy: String, Sendable {
     case turn
 }
 
-/// `rendezvous://HOST:PORT/JOB?epoch=0&size=4&encryption=on&join-timeout=30&timeout=300`
+/// `rendezvous://HOST:PORT/JOB?epoch=0&size=4&encryption=on&join-timeout=30&timeout=300&mesh=512`
 ///
 /// - `HOST` is a name, an IPv4 address, or an IPv6 address in brackets.
 /// - `JOB` is 1 to 64 characters of `A–Z a–z 0–9 . _ -`.
@@ -31,8 +31,10 @@ public enum CandidatePolicy: String, Sendable {
 /// - `encryption` (`on`): `on` or `none`.
 /// - `join-timeout` (30): seconds until every rank must have joined and connected.
 /// - `timeout` (300): seconds a communication call may wait before the job fails.
+/// - `mesh` (512): up to so many ranks all connect to each other before the program starts; in a
+///   larger job two ranks connect when one first sends to the other. 0: always only then.
 /// - `observer` (none): the server's observer port, which lets it tell kinds of NAT apart.
-/// - `candidates` (`all`): `all` or `relayed`.
+/// - `candidates` (`all`): `all`, `relayed` or `turn`.
 public struct JoinURL: Sendable, Equatable {
     public var host: String
     public var port: UInt16
@@ -42,9 +44,14 @@ public struct JoinURL: Sendable, Equatable {
     public var encryption: EncryptionMode
     public var joinTimeout: Duration
     public var timeout: Duration
+    /// The largest job whose ranks all connect to each other before the program starts.
+    public var mesh: Int
     public var observerPort: UInt16?
     public var candidates: CandidatePolicy
 
+    /// Half of the 1024 descriptors a function may have on AWS Lambda: while a link is made it
+    /// takes several.
+    public static let defaultMesh = 512
     /// The most ranks one job may have.
     public static let maximumSize = 4096
     public static let maximumJobByteCount = 64
@@ -54,7 +61,7 @@ public struct JoinURL: Sendable, Equatable {
     public init(
         host: String, port: UInt16, job: String, epoch: UInt64 = 0, size: Int,
         encryption: EncryptionMode = .on, joinTimeout: Duration = .seconds(30),
-        timeout: Duration = .seconds(300), observerPort: UInt16? = nil,
+        timeout: Duration = .seconds(300), mesh: Int = defaultMesh, observerPort: UInt16? = nil,
         candidates: CandidatePolicy = .all
     ) {
         self.host = host
@@ -65,9 +72,13 @@ public struct JoinURL: Sendable, Equatable {
         self.encryption = encryption
         self.joinTimeout = joinTimeout
         self.timeout = timeout
+        self.mesh = mesh
         self.observerPort = observerPort
         self.candidates = candidates
     }
+
+    /// Are links made when they are first needed?
+    var isLazy: Bool { size > mesh }
 
     /// Is this a job name? Names travel in URLs, logs and key derivations, so they stay plain.
     public static func isJobName(_ name: some StringProtocol) -> Bool {
@@ -89,7 +100,7 @@ extension JoinURL: CustomStringConvertible {
         let place = host.contains(":") ? "[\(host)]" : host
         return "rendezvous://\(place):\(port)/\(job)?epoch=\(epoch)&size=\(size)"
             + "&encryption=\(encryption)&join-timeout=\(Self.seconds(joinTimeout))"
-            + "&timeout=\(Self.seconds(timeout))"
+            + "&timeout=\(Self.seconds(timeout))&mesh=\(mesh)"
             + (observerPort.map { "&observer=\($0)" } ?? "")
             + (candidates == .all ? "" : "&candidates=\(candidates.rawValue)")
     }
@@ -159,6 +170,11 @@ extension JoinURL {
             }
             candidates = policy
         case "timeout": timeout = try Self.parseTimeout(value, name)
+        case "mesh":
+            guard let number = Int(value), (0...Self.maximumSize).contains(number) else {
+                throw Self.wrong("mesh must be a whole number from 0 to \(Self.maximumSize)")
+            }
+            mesh = number
         default: throw Self.wrong("unknown setting \(printable(name))")
         }
     }

@@ -26,10 +26,15 @@ final class MeshConnector {
     private var machine: MeshMachine?
     private var plans: [PeerPlan?] = []
     private var startTime = ContinuousClock.now
+    /// Since when links made after the start are in the making.
+    private var startTimes: [Int: ContinuousClock.Instant] = [:]
     private var connections: [MeshMachine.Connection: PeerConnection] = [:]
     private var watchesWrites: Set<MeshMachine.Connection> = []
     private var handshakes = DeadlineQueue()
     private var links: [EstablishedLink?] = []
+    /// Finished after the others were handed over.
+    private var lateLinks: [EstablishedLink] = []
+    private(set) var hasHandedOver = false
     /// Connections refused because they could not prove to belong here.
     private(set) var refusedCount = 0
 
@@ -64,22 +69,34 @@ final class MeshConnector {
         }
     }
 
-    /// Hands the finished links over; nil until all are, and ever after.
+    /// Hands the links over that are needed at the start; nil until all are finished, and ever
+    /// after.
     func takeLinks() -> [EstablishedLink?]? {
-        guard isComplete, !links.isEmpty else { return nil }
+        guard isComplete, !hasHandedOver else { return nil }
+        hasHandedOver = true
         defer { links = [] }
         return links
     }
 
+    /// Hands over what was finished later.
+    func takeLateLinks() -> [EstablishedLink] {
+        defer { lateLinks = [] }
+        return lateLinks
+    }
+
+    /// How many ranks share this host, this one included.
+    var ranksOnHost: Int { 1 + plans.count { $0?.isSameHost == true } }
+
     var isStarted: Bool { machine != nil }
     var isComplete: Bool { machine?.isComplete == true }
 
-    /// Begins to connect to everyone.
+    /// Begins to connect to everyone, or to wait for who is needed.
     ///
     /// - Parameter relayAddress: the rendezvous server's address: where its relays are.
     func start(
         _ identity: PeerIdentity, roster: [RosterEntry], policy: CandidatePolicy = .all,
-        roundTripTime: Duration, relayAddress: SocketAddress?, now: ContinuousClock.Instant
+        roundTripTime: Duration, relayAddress: SocketAddress?, isOnDemand: Bool,
+        now: ContinuousClock.Instant
     ) {
         self.identity = identity
         self.relayAddress = relayAddress
@@ -89,7 +106,8 @@ final class MeshConnector {
         startTime = now
         machine = MeshMachine(
             rank: identity.rank, plans: plans, roundTripTime: roundTripTime,
-            relayAddress: relayAddress, seed: UInt64.random(in: 0 ... .max), now: now)
+            relayAddress: relayAddress, isOnDemand: isOnDemand,
+            seed: UInt64.random(in: 0 ... .max), now: now)
         // Only now is it known who may come.
         watchListeners(true)
         perform()
@@ -138,9 +156,40 @@ final class MeshConnector {
             close(listener.descriptor)
         }
         listeners = []
-        EstablishedLink.close(links)
+        EstablishedLink.close(links + lateLinks)
         links = []
+        lateLinks = []
         machine = nil
+    }
+}
+
+// MARK: Links made when they are needed
+
+extension MeshConnector {
+    /// This rank's program needs the link.
+    func need(_ peer: Int, now: ContinuousClock.Instant) {
+        noteStart(peer, now)
+        machine?.need(peer, now: now)
+        perform()
+    }
+
+    /// The peer's program needs it.
+    func signalled(_ peer: Int, now: ContinuousClock.Instant) {
+        noteStart(peer, now)
+        machine?.signalled(peer, now: now)
+        perform()
+    }
+
+    private func noteStart(_ peer: Int, _ now: ContinuousClock.Instant) {
+        if hasHandedOver, startTimes[peer] == nil { startTimes[peer] = now }
+    }
+
+    func giveUp(_ peer: Int) { machine?.giveUp(peer) }
+
+    func isLinked(_ peer: Int) -> Bool { machine?.isLinked(peer) == true }
+
+    func missingNeededPeer(_ peer: Int) -> MeshMachine.UnreachedPeer? {
+        machine?.missingNeededPeer(peer)
     }
 }
 
@@ -301,6 +350,7 @@ extension MeshConnector {
         switch event {
         case nil: break
         case .identified(let peer):
+            noteStart(peer, .now)
             if machine?.identified(connection.number, as: peer) == true {
                 report(connection.welcome(), connection)
             } else {
@@ -388,7 +438,7 @@ extension MeshConnector {
         let remote = Socket.remoteAddress(connection.descriptor)
         let isRelayed = connection.isRelayed
         let kind = isRelayed ? .relayed : remote.map { plan.kind(of: $0) } ?? .host
-        links[peer] = EstablishedLink(
+        let link = EstablishedLink(
             peer: peer, fileDescriptor: connection.descriptor, tls: connection.tls,
             path: LinkPath(
                 candidate: kind, localAddress: local?.description ?? "?",
@@ -396,6 +446,7 @@ extension MeshConnector {
                 isSameHost: plan.isSameHost && !isRelayed,
                 isDialled: connection.isDialled,
                 roundTripTime: Socket.roundTripTime(connection.descriptor),
-                connectTime: .now - startTime))
+                connectTime: .now - (startTimes[peer] ?? startTime)))
+        if hasHandedOver { lateLinks.append(link) } else { links[peer] = link }
     }
 }

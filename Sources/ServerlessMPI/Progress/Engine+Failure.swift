@@ -91,7 +91,9 @@ extension Engine {
         abortNotice = AbortCause.encode(cause)
         abortNotice.withUnsafeBytes { payload in
             for case let link? in links
-            where !link.pointee.isWriteClosed && !link.pointee.hasLeft && !isMidFrame(link) {
+            where link.pointee.isAttached && !link.pointee.isWriteClosed
+                && !link.pointee.hasLeft && !isMidFrame(link)
+            {
                 let frame = FrameHeader(type: .abort, payloadByteCount: payload.count)
                 enqueue(frame, payload: payload.baseAddress, on: link)
                 flush(link)
@@ -165,8 +167,9 @@ extension Engine {
         } else {
             label = request.tag < 0 ? "with any tag" : "with tag \(request.tag)"
         }
+        let isConnected = request.peer < 0 || links[Int(request.peer)]?.pointee.isAttached ?? true
         return request.kind == .send
-            ? "\(peer) to receive \(request.byteCount) bytes \(label)"
+            ? "\(peer)\(isConnected ? "" : ", not connected yet,") to receive \(request.byteCount) bytes \(label)"
             : "up to \(request.capacity) bytes from \(peer) \(label)"
     }
 }

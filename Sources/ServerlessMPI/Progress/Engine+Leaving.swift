@@ -15,13 +15,11 @@ extension Engine {
         defer { unlock() }
         try checkAlive()
         let deadline = settings.timeout.map { ContinuousClock.now + $0 }
-        for case let link? in links where !link.pointee.isWriteClosed {
-            enqueue(FrameHeader(type: .bye), on: link)
-            flush(link)
-        }
         isLeaving = true
+        for case let link? in links where !link.pointee.isWriteClosed { sayBye(link) }
         try settle(until: deadline, "flush its sends") { self.links.allSatisfy(Self.isWritten) }
-        for case let link? in links where !link.pointee.isWriteClosed && !link.pointee.isRelayed {
+        for case let link? in links
+        where link.pointee.isAttached && !link.pointee.isWriteClosed && !link.pointee.isRelayed {
             shutdown(link.pointee.socket, Int32(SHUT_WR))
         }
         try settle(until: deadline, "hand over what it sent") {
@@ -29,11 +27,23 @@ extension Engine {
         }
         // Peers that leave now end both directions cleanly; the data is safe either way.
         let patience = ContinuousClock.now + settings.lingerTimeout
-        while !links.allSatisfy({ $0?.pointee.hasLeft ?? true }), ContinuousClock.now < patience {
+        while !links.allSatisfy(Self.isEnded), ContinuousClock.now < patience {
             try checkAlive()
             makeProgressOrSleep()
         }
         closeLinks()
+    }
+
+    /// Queues the last frame. A link that was asked for and has carried nothing needs none.
+    func sayBye(_ link: LinkPointer) {
+        guard link.pointee.isAttached || link.pointee.hasQueue else { return }
+        enqueue(FrameHeader(type: .bye), on: link)
+        if link.pointee.isAttached { flush(link) }
+    }
+
+    private static func isEnded(_ link: LinkPointer?) -> Bool {
+        guard let link, link.pointee.isAttached else { return true }
+        return link.pointee.hasLeft
     }
 
     /// Makes progress until `condition` holds.
@@ -75,6 +85,7 @@ extension Engine {
     /// a relay only the peer's bye tells.
     private static func isDelivered(_ link: LinkPointer?) -> Bool {
         guard let link, !link.pointee.isWriteClosed, !link.pointee.hasLeft else { return true }
+        guard link.pointee.isAttached else { return !link.pointee.hasQueue }
         if link.pointee.isRelayed { return false }
         var unacknowledged: Int32 = 0
         guard ioctl(link.pointee.socket, UInt(SIOCOUTQ), &unacknowledged) == 0 else { return true }
@@ -83,7 +94,8 @@ extension Engine {
 
     /// Closes all sockets. Nothing works afterwards.
     func closeLinks() {
-        for case let link? in links where !isClosed {
+        EstablishedLink.close(arrivals.close())
+        for case let link? in links where !isClosed && link.pointee.isAttached {
             link.pointee.tls = nil
             close(link.pointee.socket)
             link.pointee.isReadClosed = true

@@ -25,7 +25,7 @@ extension Engine {
         request.pointee.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
         request.pointee.capacity = bytes.count
         request.pointee.byteCount = bytes.count
-        guard let link = links[peer] else {
+        guard let link = links[peer] ?? demandLink(to: peer) else {
             sendToSelf(index, in: space)
             return RequestHandle(rawValue: requests.name(index))
         }

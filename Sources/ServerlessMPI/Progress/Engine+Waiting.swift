@@ -18,6 +18,8 @@ enum Awaited {
 struct IdleState {
     var spins = 0
     var deadline: ContinuousClock.Instant?
+    /// When the link to an awaited rank is asked for.
+    var demandAt: ContinuousClock.Instant?
 }
 
 extension Engine {
@@ -182,14 +184,22 @@ extension Engine {
         let peer = peer < 0 && size == 2 ? Int32(1 - rank) : peer
         if peer >= 0, let link = links[Int(peer)] {
             progressed = read(link)
-            if link.pointee.isWriteBlocked { progressed = flush(link) || progressed }
+            if link.pointee.isWriteBlocked {
+                // Only the poller tells that a wanted link has come.
+                guard link.pointee.isAttached else { return lookEverywhere() }
+                progressed = flush(link) || progressed
+            }
             let isTurnOfOthers =
                 everywhere || state.pointee.passes & 7 == 0
                 || (state.pointee.blockedLinkCount > 0 && !progressed)
             if !isTurnOfOthers || size == 2 { return progressed }
         }
+        return lookEverywhere() || progressed
+    }
+
+    private func lookEverywhere() -> Bool {
         if state.pointee.unfinishedLinkCount > 0 { readUnfinished() }
-        return serve(poller.wait(milliseconds: 0)) || progressed
+        return serve(poller.wait(milliseconds: 0))
     }
 
     /// Goes on with links whose bytes are in our memory already: epoll says nothing about those.
@@ -201,9 +211,11 @@ extension Engine {
     private func serve(_ count: Int) -> Bool {
         var progressed = false
         for position in 0..<count {
-            guard let (peer, mask) = poller.event(position), let link = links[peer] else {
+            guard let (peer, mask) = poller.event(position) else {
+                progressed = attachArrivals() || progressed
                 continue
             }
+            guard let link = links[peer] else { continue }
             if mask & ~Poller.writable != 0 { progressed = read(link) || progressed }
             if link.pointee.hasQueue { progressed = flush(link) || progressed }
         }
@@ -231,6 +243,7 @@ extension Engine {
         }
         try checkDeadline(&idle, awaited)
         try checkAbandoned(awaited)
+        askForAwaited(&idle, awaited)
         sleepInPoller(atMost: nextWake(idle))
     }
 
@@ -281,7 +294,7 @@ extension Engine {
         return Int32(max(1, min(1000, left)))
     }
 
-    private func peer(of awaited: Awaited) -> Int32 {
+    func peer(of awaited: Awaited) -> Int32 {
         switch awaited {
         case .request(let index): return requests[index].peer
         case .requests(let handles):
@@ -339,7 +352,8 @@ extension Engine {
     /// Has this world rank said bye? For any (-1): have all other ranks?
     private func hasLeft(_ peer: Int) -> Bool {
         if peer >= 0 { return links[peer]?.pointee.hasLeft ?? false }
-        return size > 1 && links.allSatisfy { $0?.pointee.hasLeft ?? true }
+        return size > 1
+            && links.indices.allSatisfy { $0 == rank || links[$0]?.pointee.hasLeft ?? false }
     }
 }
 

@@ -41,14 +41,23 @@ struct EngineState: BitwiseCopyable {
 
 /// Messages between this rank and its peers. All methods may be called from any thread.
 ///
-/// Files: `+Sending`, `+Receiving` and `+Arrivals` are the two directions, `+Waiting` is who polls
-/// and who sleeps, `+Failure` the first cause, `+Leaving` the orderly end.
+/// Files: `+Sending`, `+Receiving` and `+Arrivals` are the two directions, `+Links` is how links
+/// come, `+Waiting` who polls and who sleeps, `+Failure` the first cause, `+Leaving` the orderly
+/// end.
 final class Engine: @unchecked Sendable {
     let rank: Int
     let size: Int
     let settings: EngineSettings
-    /// By world rank; nil at this rank.
-    let links: [LinkPointer?]
+    /// By world rank; nil at this rank, and where no link has been needed so far.
+    let links: UnsafeMutableBufferPointer<LinkPointer?>
+    /// How each link came about; nil where there is none.
+    var paths: [LinkPath?]
+    /// Bytes of messages that one peer may send before their receive.
+    let window: UInt64
+    /// Links made after the start, on their way from the control thread.
+    let arrivals = LinkMailbox()
+    /// Makes links that are needed later; nil where all are there from the start.
+    let connector: LinkConnector?
     let idlePolicy: IdlePolicy
 
     let requests = Slab<RequestSlot>()
@@ -94,30 +103,25 @@ final class Engine: @unchecked Sendable {
     var isClosed = false
 
     /// - Parameters:
-    ///   - links: by world rank, nil at `rank`; the engine closes their sockets.
+    ///   - links: by world rank, nil at `rank` and where a link is made when needed; the engine
+    ///     closes their sockets.
+    ///   - ranksOnHost: this one included; nil if the links tell.
     init(
         rank: Int, links established: [EstablishedLink?],
-        settings: EngineSettings = EngineSettings()
+        settings: EngineSettings = EngineSettings(), ranksOnHost: Int? = nil,
+        connector: LinkConnector? = nil
     ) throws(MPIError) {
         self.rank = rank
         self.size = established.count
         self.settings = settings
         self.poller = try Poller()
-        let window = UInt64(settings.unexpectedByteCountMax / max(1, established.count))
-        var links: [LinkPointer?] = []
-        for end in established {
-            guard let end else {
-                links.append(nil)
-                continue
-            }
-            let link = LinkPointer.allocate(capacity: 1)
-            link.initialize(to: Link(end, window: window))
-            if link.pointee.isRelayed, rank < end.peer { link.pointee.turns = RelayTurns() }
-            links.append(link)
-        }
-        self.links = links
+        self.connector = connector
+        window = UInt64(settings.unexpectedByteCountMax / max(1, established.count))
+        links = .allocate(capacity: established.count)
+        links.initialize(repeating: nil)
+        paths = Array(repeating: nil, count: established.count)
         let localPeers = established.count { $0?.path.isSameHost ?? false }
-        idlePolicy = IdlePolicy(ranksOnHost: localPeers + 1)
+        idlePolicy = IdlePolicy(ranksOnHost: ranksOnHost ?? localPeers + 1)
         state = .allocate(capacity: 1)
         state.initialize(to: EngineState())
         mutex = .allocate(capacity: 1)
@@ -135,14 +139,7 @@ final class Engine: @unchecked Sendable {
         latestSpace = world
         spaces.append(world)
         spaceNumbers[worldContextID] = 0
-        for case let link? in links {
-            try poller.add(link.pointee.socket, Poller.readable, token: UInt64(link.pointee.peer))
-            link.pointee.watchedEvents = Poller.readable
-            enqueue(FrameHeader(type: .credit), on: link)
-            flush(link)
-            // What TLS read ahead during the handshake raises no event any more.
-            _ = read(link)
-        }
+        for case let link? in established { try attach(link) }
     }
 
     deinit {
@@ -152,6 +149,7 @@ final class Engine: @unchecked Sendable {
             link.deinitialize(count: 1)
             link.deallocate()
         }
+        links.deallocate()
         for index in 0..<UInt32(messages.capacity) where messages[index].generation & 1 == 1 {
             if let buffer = messages[index].buffer {
                 pool.giveBack(buffer, messages[index].byteCount)

@@ -1,11 +1,14 @@
-// The state of one connection: what has been read of the current frame, what is queued to be
-// written, what credit there is. The engine keeps these in raw memory and works on them in place.
+// The state of one link: what has been read of the current frame, what is queued to be written,
+// what credit there is. The engine keeps these in raw memory and works on them in place.
 
 import Glibc
 
 /// A link in the engine's table.
 typealias LinkPointer = UnsafeMutablePointer<Link>
 
+/// A link is *wanted* until `attach` gives it a connection: frames queue on it, and it looks to
+/// everyone like one whose socket is full and has nothing to read, so that the paths that messages
+/// take need not ask.
 struct Link {
     /// Room for bytes read ahead of the frame they belong to.
     static let stagingByteCount = 16 << 10
@@ -17,7 +20,8 @@ struct Link {
 
     // MARK: Identity
     let peer: Int32
-    let socket: Int32
+    /// -1 while the link is wanted.
+    private(set) var socket: Int32 = -1
     /// Nil: frames travel as they are.
     var tls: TLSSession?
 
@@ -46,10 +50,10 @@ struct Link {
     var queueHead = noSlot
     var queueTail = noSlot
     var sent: UInt32 = 0
-    /// The socket is full and epoll watches for room.
-    var isWriteBlocked = false
+    /// The socket is full and epoll watches for room, or there is none yet.
+    var isWriteBlocked = true
     /// Bytes of frames gathered for the TLS session, not taken by it yet.
-    let gathered: UnsafeMutableRawPointer?
+    private(set) var gathered: UnsafeMutableRawPointer?
     var gatheredStart = 0
     var gatheredEnd = 0
 
@@ -59,32 +63,42 @@ struct Link {
 
     // MARK: End
     /// A relay ends both directions at once and may lose what it has not forwarded yet.
-    let isRelayed: Bool
+    var isRelayed = false
     /// The order of large payloads on a relayed link, if this rank keeps it.
     var turns: RelayTurns?
     /// The payload being read is one that was asked for.
     var readsRendezvousData = false
     /// The peer has said bye.
     var hasLeft = false
-    /// Nothing can be read any more.
-    var isReadClosed = false
+    /// Nothing can be read any more, or not yet.
+    var isReadClosed = true
     /// Nothing can be written any more.
     var isWriteClosed = false
     /// errno of the read or write that failed.
     var lastError: Int32 = 0
     var watchedEvents: UInt32 = 0
 
-    init(_ established: EstablishedLink, window: UInt64) {
-        peer = Int32(established.peer)
+    /// A wanted link.
+    init(peer: Int, window: UInt64) {
+        self.peer = Int32(peer)
+        staging = .allocate(byteCount: Self.stagingByteCount, alignment: 64)
+        receiveCredit = ReceiveCredit(window: window)
+    }
+
+    var isAttached: Bool { socket >= 0 }
+
+    /// The connection is there.
+    mutating func attach(_ established: EstablishedLink) {
         socket = established.fileDescriptor
         isRelayed = established.path.candidate == .relayed
         tls = established.tls
-        staging = .allocate(byteCount: Self.stagingByteCount, alignment: 64)
-        gathered =
-            established.tls == nil
-            ? nil : .allocate(byteCount: Self.gatheredByteCountMax, alignment: 64)
+        if tls != nil {
+            gathered = .allocate(byteCount: Self.gatheredByteCountMax, alignment: 64)
+        }
+        isWriteBlocked = false
+        isReadClosed = false
         // What is unreceived fills the relay, not this rank's memory: the least there is will do.
-        receiveCredit = ReceiveCredit(window: isRelayed ? 0 : window)
+        if isRelayed { receiveCredit = ReceiveCredit(window: 0) }
     }
 
     func destroy() {

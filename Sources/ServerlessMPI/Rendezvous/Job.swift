@@ -16,6 +16,8 @@ struct Member: Sendable {
     var entry: RosterEntry
     var lastHeard: ContinuousClock.Instant
     var hasLeft = false
+    /// How often it has asked for a connection to another rank.
+    var signalCount = 0
 }
 
 struct Job: Sendable {
@@ -40,6 +42,10 @@ struct Job: Sendable {
     private(set) var phase = Phase.gathering
     private(set) var members: [Member?]
     private(set) var joinedCount = 0
+    private var connectedCount = 0
+    private var leftCount = 0
+    /// Every rank below has been claimed: claims are never undone.
+    private var lowestFree = 0
     /// When the job failed.
     private(set) var failedAt: ContinuousClock.Instant?
 
@@ -66,6 +72,7 @@ struct Job: Sendable {
     }
 
     var connections: [ConnectionID] { members.compactMap { $0?.connection } }
+    var isDeserted: Bool { connectedCount == 0 }
 }
 
 extension Job {
@@ -100,7 +107,7 @@ extension Job {
         let entry = RosterEntry(
             hostTag: request.hostTag, observed: observed, candidates: request.candidates,
             natClass: NATClass(observed: observed, second: nil, candidates: request.candidates))
-        guard let rank = request.rank ?? members.firstIndex(where: { $0 == nil }) else {
+        guard let rank = request.rank ?? nextFree() else {
             return .failure(
                 MPIError(
                     .duplicateRank, operation: "join",
@@ -124,6 +131,7 @@ extension Job {
         } else {
             joinedCount += 1
         }
+        if replaced == nil { connectedCount += 1 }
         members[rank] = Member(
             connection: connection, requestID: request.requestID, entry: entry, lastHeard: now)
         return .success((rank, replaced))
@@ -134,6 +142,11 @@ extension Job {
         guard members.indices.contains(rank), let entry = members[rank]?.entry else { return }
         members[rank]?.entry.natClass = NATClass(
             observed: entry.observed, second: second, candidates: entry.candidates)
+    }
+
+    private mutating func nextFree() -> Int? {
+        while lowestFree < members.count, members[lowestFree] != nil { lowestFree += 1 }
+        return lowestFree < members.count ? lowestFree : nil
     }
 
     var isComplete: Bool { phase == .gathering && joinedCount == size }
@@ -155,21 +168,26 @@ extension Job {
 
     mutating func left(_ rank: Int) {
         guard members.indices.contains(rank) else { return }
-        members[rank]?.hasLeft = true
-        members[rank]?.connection = nil
-        if phase == .running, members.allSatisfy({ $0?.hasLeft == true }) { phase = .finished }
-        forgetIfOver()
+        if members[rank]?.hasLeft == false {
+            members[rank]?.hasLeft = true
+            leftCount += 1
+        }
+        if phase == .running, leftCount == size { phase = .finished }
+        disconnected(rank)
     }
 
     mutating func disconnected(_ rank: Int) {
         guard members.indices.contains(rank) else { return }
-        members[rank]?.connection = nil
+        if members[rank]?.connection != nil {
+            members[rank]?.connection = nil
+            connectedCount -= 1
+        }
         forgetIfOver()
     }
 
     /// Of a job that is over and that everyone has left, only the outcome is kept.
     private mutating func forgetIfOver() {
-        if isOver, connections.isEmpty { members = [] }
+        if isOver, isDeserted { members = [] }
     }
 
     /// The server itself did not run for a while: nobody could have been heard.
@@ -215,15 +233,33 @@ extension Job {
                 + " never joined \(limit)",
             peer: absent.first)
     }
+}
 
-    /// The roster as ranks of this host may see it: loopback addresses are for neighbours only.
-    func roster(for hostTag: [UInt8]) -> [RosterEntry] {
-        members.compactMap { member in
-            guard var entry = member?.entry else { return nil }
-            if entry.hostTag != hostTag {
-                entry.candidates.removeAll { $0.address.ip.isLoopback }
-            }
-            return entry
+// MARK: Signals
+
+extension Job {
+    enum SignalOutcome {
+        /// Pass it on to this connection.
+        case forward(ConnectionID)
+        /// The other rank has left the job.
+        case departed
+        /// The job is over, and this rank has been told why.
+        case nothing
+        case violation(String)
+    }
+
+    /// One rank needs a link to another, which shall dial too. Each needs to ask once per peer;
+    /// the bound leaves room for a process that comes again.
+    mutating func signal(from rank: Int, to peer: Int) -> SignalOutcome {
+        guard !isOver else { return .nothing }
+        guard phase == .running, members.indices.contains(peer), peer != rank else {
+            return .violation("it asked for a connection that cannot be")
         }
+        members[rank]?.signalCount += 1
+        guard let count = members[rank]?.signalCount, count <= 2 * size else {
+            return .violation("it asked for connections again and again")
+        }
+        guard let connection = members[peer]?.connection else { return .departed }
+        return .forward(connection)
     }
 }

@@ -27,6 +27,10 @@ struct JobTable {
     private let keysForJob: (String) -> ServerKeys
     /// The newest epoch of each job, running or over.
     private(set) var jobs: [String: Job] = [:]
+    /// Those that are not over.
+    private var activeJobs: Set<String> = []
+    /// Failed ones whose ranks may still be connected.
+    private var failedJobs: Set<String> = []
     private var seats: [ConnectionID: Seat] = [:]
     private var observations: ObservationTable
     var relays: RelayTable
@@ -47,7 +51,7 @@ struct JobTable {
 
     /// Does anything depend on time?
     var needsAdvance: Bool { !seats.isEmpty }
-    var activeJobCount: Int { jobs.values.count { !$0.isOver } }
+    var activeJobCount: Int { activeJobs.count }
 
     mutating func takeEffects() -> [Effect] {
         defer { effects.removeAll() }
@@ -71,6 +75,7 @@ extension JobTable {
             case .report(let cause): fail(seat.job, cause, reportedBy: seat.rank, now)
             case .bye: leave(connection, seat, now)
             case .relay(let peer): relay(connection, seat, to: peer, now)
+            case .connect(let peer): signal(connection, seat, peer, now)
             }
             return
         }
@@ -113,7 +118,7 @@ extension JobTable {
         let wasStopped = gap > .seconds(1)
         evictFailed(now)
         expireRelays(now)
-        for name in jobs.keys where jobs[name]?.isOver == false {
+        for name in activeJobs {
             if wasStopped { jobs[name]?.excuseSilence(of: gap, now: now) }
             if let cause = jobs[name]?.overdue(now, silenceTimeout: limits.silenceTimeout) {
                 fail(name, cause, reportedBy: nil, now)
@@ -180,6 +185,7 @@ extension JobTable {
         jobs[name] = Job(
             name: name, first: request, joinTimeout: min(request.joinTimeout, limits.joinTimeout),
             keys: keysForJob(name), now: now)
+        activeJobs.insert(name)
         note(name, "first of \(request.size) ranks has come")
         return true
     }
@@ -233,20 +239,12 @@ extension JobTable {
     /// One message per rank, encoded once per host; or to one rank that has come again.
     private mutating func sendRosters(_ name: String, to only: ConnectionID?) {
         guard let job = jobs[name] else { return }
-        var encoded: [[UInt8]: [UInt8]] = [:]
+        var encoder = RosterEncoder(job.members.compactMap { $0?.entry })
         for member in job.members {
             guard let member, let connection = member.connection,
                 only == nil || only == connection
             else { continue }
-            let tag = member.entry.hostTag
-            let message: [UInt8]
-            if let known = encoded[tag] {
-                message = known
-            } else {
-                message = ServerMessage.roster(job.roster(for: tag)).encoded
-                encoded[tag] = message
-            }
-            effects.append(.send(message, to: connection))
+            effects.append(.send(encoder.message(for: member.entry.hostTag), to: connection))
         }
     }
 
@@ -277,6 +275,7 @@ extension JobTable {
         if jobs[seat.job]?.phase == .finished {
             note(seat.job, "finished")
             endRelays(of: seat.job)
+            activeJobs.remove(seat.job)
             remember(seat.job)
         }
     }
@@ -285,6 +284,20 @@ extension JobTable {
     private mutating func unseat(_ connection: ConnectionID) -> Seat? {
         observations.forget(connection)
         return seats.removeValue(forKey: connection)
+    }
+
+    /// Tells a rank that another one needs a link to it.
+    private mutating func signal(
+        _ connection: ConnectionID, _ seat: Seat, _ peer: Int, _ now: ContinuousClock.Instant
+    ) {
+        switch jobs[seat.job]?.signal(from: seat.rank, to: peer) {
+        case .forward(let other):
+            effects.append(.send(ServerMessage.connect(from: seat.rank).encoded, to: other))
+        case .departed:
+            effects.append(.send(ServerMessage.departed(peer: peer).encoded, to: connection))
+        case .violation(let what): drop(connection, what, now)
+        case .nothing, nil: break
+        }
     }
 
     private mutating func drop(
@@ -303,13 +316,19 @@ extension JobTable {
         for connection in job.connections { effects.append(.send(message, to: connection)) }
         note(name, "failed\(rank.map { ", reported by rank \($0)" } ?? ""): \(oneLine(cause))")
         endRelays(of: name)
+        activeJobs.remove(name)
+        failedJobs.insert(name)
         remember(name)
     }
 
     /// Ranks of a failed job that stay connected, although they have been told, are cut off.
     private mutating func evictFailed(_ now: ContinuousClock.Instant) {
-        for job in jobs.values {
-            guard let since = job.failedAt, now - since > Self.failureGrace else { continue }
+        for name in failedJobs {
+            guard let job = jobs[name], let since = job.failedAt, !job.isDeserted else {
+                failedJobs.remove(name)
+                continue
+            }
+            guard now - since > Self.failureGrace else { continue }
             for connection in job.connections { effects.append(.close(connection)) }
         }
     }

@@ -19,8 +19,7 @@ final class MessageStream {
     private let maximumMessageByteCount: Int
     private let maximumOutputByteCount: Int
     private var input: [UInt8] = []
-    private var output: [UInt8] = []
-    private var outputPosition = 0
+    private var output = OutputQueue()
     private(set) var isHandshaken = false
 
     /// Takes over `descriptor`, which is nonblocking and connected (or about to be).
@@ -40,7 +39,7 @@ final class MessageStream {
 
     /// Should the owner watch for writability?
     var wantsWrite: Bool {
-        isHandshaken ? outputPosition < output.count : tls.interest == .write
+        isHandshaken ? !output.isEmpty : tls.interest == .write
     }
 
     /// Goes on with handshake, output and input, whatever can move; hands each whole message over.
@@ -61,30 +60,22 @@ final class MessageStream {
 
     /// Queues one message and writes what the socket takes.
     func send(_ message: [UInt8]) -> Status {
-        var header = ByteWriter()
-        header.write(UInt32(message.count))
-        output += header.bytes
-        output += message
-        guard output.count - outputPosition <= maximumOutputByteCount else {
+        output.append(message)
+        guard output.byteCount <= maximumOutputByteCount else {
             return .failed(IOFailure(reason: "the other end does not read its messages"))
         }
         return isHandshaken ? flush() : .open
     }
 
     private func flush() -> Status {
-        while outputPosition < output.count {
-            let result = output.withUnsafeBytes { bytes in
-                tls.write(UnsafeRawBufferPointer(rebasing: bytes[outputPosition...]))
-            }
-            switch result {
-            case .bytes(let count): outputPosition += count
+        while !output.isEmpty {
+            switch output.withFront({ tls.write($0) }) {
+            case .bytes(let count): output.consume(count)
             case .wouldBlock: return .open
             case .endOfStream: return .ended
             case .failed(let failure): return .failed(failure)
             }
         }
-        output.removeAll(keepingCapacity: output.count < 4096)
-        outputPosition = 0
         return .open
     }
 

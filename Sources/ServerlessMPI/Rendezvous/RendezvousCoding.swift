@@ -9,6 +9,7 @@ private enum Kind {
     static let report: UInt8 = 0x03
     static let bye: UInt8 = 0x04
     static let relay: UInt8 = 0x05
+    static let connect: UInt8 = 0x06
     static let welcome: UInt8 = 0x81
     static let roster: UInt8 = 0x82
     static let refused: UInt8 = 0x83
@@ -16,6 +17,8 @@ private enum Kind {
     static let farewell: UInt8 = 0x85
     static let relayOffer: UInt8 = 0x86
     static let relayRefused: UInt8 = 0x88
+    static let connectFrom: UInt8 = 0x87
+    static let departed: UInt8 = 0x89
 }
 
 extension ClientMessage {
@@ -34,6 +37,9 @@ extension ClientMessage {
         case .relay(let peer):
             writer.write(Kind.relay)
             writer.write(UInt32(peer))
+        case .connect(let peer):
+            writer.write(Kind.connect)
+            writer.write(UInt32(peer))
         }
         return writer.bytes
     }
@@ -45,7 +51,8 @@ extension ClientMessage {
         case Kind.heartbeat: self = .heartbeat
         case Kind.report: self = .report(try readCause(&reader))
         case Kind.bye: self = .bye
-        case Kind.relay: self = .relay(peer: try readPeer(&reader))
+        case Kind.relay: self = .relay(peer: try readRank(&reader))
+        case Kind.connect: self = .connect(peer: try readRank(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -65,12 +72,7 @@ extension ServerMessage {
         case .roster(let entries):
             writer.write(Kind.roster)
             writer.write(UInt32(entries.count))
-            for entry in entries {
-                writer.write(bytes: entry.hostTag)
-                entry.observed.write(to: &writer)
-                Candidate.writeList(entry.candidates, to: &writer)
-                writer.write(entry.natClass.rawValue)
-            }
+            for entry in entries { entry.write(to: &writer) }
         case .refused(let cause):
             writer.write(Kind.refused)
             writer.write(bytes: AbortCause.encode(cause))
@@ -86,6 +88,12 @@ extension ServerMessage {
             writer.write(Kind.relayRefused)
             writer.write(UInt32(peer))
             writer.write(bytes: AbortCause.encode(cause))
+        case .connect(let peer):
+            writer.write(Kind.connectFrom)
+            writer.write(UInt32(peer))
+        case .departed(let peer):
+            writer.write(Kind.departed)
+            writer.write(UInt32(peer))
         }
         return writer.bytes
     }
@@ -99,12 +107,14 @@ extension ServerMessage {
         case Kind.failed: self = .failed(try readCause(&reader))
         case Kind.farewell: self = .farewell
         case Kind.relayOffer:
-            let peer = try readPeer(&reader)
+            let peer = try readRank(&reader)
             guard let token = RelayToken(try reader.read(count: RelayToken.byteCount, "token"))
             else { throw MalformedMessage(reason: "no relay token") }
             self = .relay(peer: peer, token)
         case Kind.relayRefused:
-            self = .relayRefused(peer: try readPeer(&reader), try readCause(&reader))
+            self = .relayRefused(peer: try readRank(&reader), try readCause(&reader))
+        case Kind.connectFrom: self = .connect(from: try readRank(&reader))
+        case Kind.departed: self = .departed(peer: try readRank(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -127,6 +137,15 @@ extension ServerMessage {
                     natClass: try readClass(&reader)))
         }
         return entries
+    }
+}
+
+extension RosterEntry {
+    func write(to writer: inout ByteWriter) {
+        writer.write(bytes: hostTag)
+        observed.write(to: &writer)
+        Candidate.writeList(candidates, to: &writer)
+        writer.write(natClass.rawValue)
     }
 }
 
@@ -198,12 +217,12 @@ extension Welcome {
     }
 }
 
-private func readPeer(_ reader: inout ByteReader) throws(MalformedMessage) -> Int {
-    let peer = Int(try reader.read(UInt32.self, "peer"))
-    guard peer < JoinURL.maximumSize else {
-        throw MalformedMessage(reason: "rank \(peer) is out of range")
+private func readRank(_ reader: inout ByteReader) throws(MalformedMessage) -> Int {
+    let rank = Int(try reader.read(UInt32.self, "rank"))
+    guard rank < JoinURL.maximumSize else {
+        throw MalformedMessage(reason: "rank \(rank) is out of range")
     }
-    return peer
+    return rank
 }
 
 private func readClass(_ reader: inout ByteReader) throws(MalformedMessage) -> NATClass {

@@ -54,6 +54,8 @@ enum ClientMessage: Equatable, Sendable {
     case bye
     /// This rank and that one shall meet at the server.
     case relay(peer: Int)
+    /// This rank needs a link to that one, which shall dial too.
+    case connect(peer: Int)
 
     /// The longest a client message may be, in bytes.
     static let maximumByteCount = 4096
@@ -73,6 +75,10 @@ enum ServerMessage: Equatable, Sendable {
     case relay(peer: Int, RelayToken)
     /// There is no relay to this peer, and this is why.
     case relayRefused(peer: Int, MPIError)
+    /// That rank needs a link to this one and is dialling.
+    case connect(from: Int)
+    /// The answer to *connect* if that rank has left the job.
+    case departed(peer: Int)
 
     /// The longest a server message may be: a roster of the largest job.
     static let maximumByteCount = 4 << 20

@@ -4,15 +4,18 @@ extension MeshMachine {
     /// A peer that cannot be reached any more, with every candidate's own cause; nil while there
     /// is hope.
     func hopelessPeer(now: Instant) -> UnreachedPeer? {
-        for case let peer? in peers where !peer.isLinked {
-            if let at = givingUpTime(peer), now >= at { return explanation(peer) }
+        for index in wanted {
+            if let peer = peers[index], let at = givingUpTime(peer), now >= at {
+                return explanation(peer)
+            }
         }
         return nil
     }
 
-    /// Until then the peer may still dial us, or a relay be offered.
+    /// Until then the peer may still dial us, or a relay be offered; nil while there is hope, or if
+    /// this rank does not need the link.
     func givingUpTime(_ peer: Peer) -> Instant? {
-        guard let since = peer.hopelessSince else { return nil }
+        guard peer.need == .thisRank, let since = peer.hopelessSince else { return nil }
         let mayBeOffered = peer.relay.map { !$0.isHopeless } ?? false
         return since + (mayBeOffered ? Self.offerGrace : Self.hopelessGrace)
     }
@@ -32,10 +35,20 @@ extension MeshMachine {
         }
     }
 
-    /// The lowest peer without a link, once time is up.
+    /// The lowest peer that is needed and has no link, once time is up.
     func missingPeer() -> UnreachedPeer? {
-        for case let peer? in peers where !peer.isLinked { return explanation(peer) }
+        for index in wanted {
+            if let peer = peers[index], peer.need == .thisRank { return explanation(peer) }
+        }
         return nil
+    }
+
+    /// What was tried to reach this peer; nil if there is a link to it, or nobody here needs one.
+    func missingNeededPeer(_ index: Int) -> UnreachedPeer? {
+        guard wanted.contains(index), let peer = peers[index], peer.need == .thisRank else {
+            return nil
+        }
+        return explanation(peer)
     }
 
     /// Whom the mesh lacks, and what was tried.

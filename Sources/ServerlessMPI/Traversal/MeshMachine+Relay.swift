@@ -8,6 +8,8 @@ extension MeshMachine {
     /// The server has made a relay to this peer and given this rank its token.
     mutating func relayOffered(to peer: Int, _ token: RelayToken, now: Instant) {
         clock = now
+        // The server's word that the peer needs the link may be on its way yet.
+        want(peer, .peer, now)
         guard peers.indices.contains(peer), let found = peers[peer], !found.isLinked,
             let relay = found.relay, !relay.isHopeless
         else { return }

@@ -11,6 +11,8 @@
 // - Where that does not succeed, both meet at a relay (MeshMachine+Relay.swift); relayed addresses
 //   are dialled later, too.
 // - The lower rank nominates the first connection that is authenticated; the rest are closed.
+// - In a large job peers are idle until a link is needed: here (`need`), or there, of which the
+//   rendezvous server tells (`signalled`). An idle peer's own connection is as good as any.
 
 struct MeshMachine {
     typealias Instant = ContinuousClock.Instant
@@ -64,8 +66,14 @@ struct MeshMachine {
         var isHopeless = false
     }
 
+    /// Who needs the link to a peer.
+    enum Need: Comparable { case nobody, peer, thisRank }
+
     struct Peer {
         let rank: Int
+        var need: Need
+        let isSameHost: Bool
+        let isDirectHopeless: Bool
         var attempts: [Attempt]
         /// nil where there is no relay.
         var relay: RelayedAttempt?
@@ -86,9 +94,10 @@ struct MeshMachine {
     let roundTripTime: Duration
     let relayAddress: SocketAddress?
     var peers: [Peer?]
+    /// Peers being dialled: needed and not linked, in ascending order.
+    var wanted: [Int] = []
     var owner: [Connection: Int] = [:]
     private var nextConnection: Connection = 1
-    private var missing = 0
     private var jitter: JitterGenerator
     var actions: [Action] = []
     /// The latest time that was passed in.
@@ -98,9 +107,10 @@ struct MeshMachine {
     ///   - plans: what to dial for each peer, nil at this rank's own place.
     ///   - roundTripTime: to the server: the best guess for the peers.
     ///   - relayAddress: where a relay can be had; nil: there is none.
+    ///   - isOnDemand: peers are idle until they are needed; else all are needed at once.
     init(
         rank: Int, plans: [PeerPlan?], roundTripTime: Duration,
-        relayAddress: SocketAddress? = nil, seed: UInt64, now: Instant
+        relayAddress: SocketAddress? = nil, isOnDemand: Bool = false, seed: UInt64, now: Instant
     ) {
         self.rank = rank
         self.roundTripTime = roundTripTime
@@ -113,31 +123,20 @@ struct MeshMachine {
                 peers.append(nil)
                 continue
             }
-            missing += 1
-            let attempts = plan.candidates.map { candidate in
-                var start = now
-                if plan.isSameHost, !candidate.address.ip.isLoopback || other < rank {
-                    start += Self.fallbackDelay
-                }
-                if candidate.kind == .relayed, !plan.isDirectHopeless {
-                    start += RelayedAttempt.delay(roundTripTime, peerCount: plans.count)
-                }
-                return Attempt(candidate: candidate, dialAt: start)
-            }
-            peers.append(Peer(rank: other, attempts: attempts))
-            if relayAddress != nil {
-                peers[other]?.relay = RelayedAttempt(
-                    asks: rank < other,
-                    isDirectHopeless: plan.isDirectHopeless || attempts.isEmpty,
-                    roundTripTime: roundTripTime, peerCount: plans.count,
-                    start: plan.isSameHost ? now + Self.fallbackDelay : now)
-            }
-            reconsider(other, now)
+            peers.append(
+                Peer(
+                    rank: other, need: .nobody, isSameHost: plan.isSameHost,
+                    isDirectHopeless: plan.isDirectHopeless,
+                    attempts: plan.candidates.map { Attempt(candidate: $0) }))
+        }
+        if !isOnDemand {
+            for other in plans.indices { want(other, .thisRank, now) }
         }
         advance(to: now)
     }
 
-    var isComplete: Bool { missing == 0 }
+    /// Is there a link to everyone this rank needs?
+    var isComplete: Bool { !wanted.contains { peers[$0]?.need == .thisRank } }
 
     mutating func takeActions() -> [Action] {
         defer { actions.removeAll() }
@@ -146,10 +145,9 @@ struct MeshMachine {
 
     /// When `advance` must be called next.
     var nextDeadline: Instant? {
-        guard missing > 0 else { return nil }
         var earliest: Instant?
-        for peer in peers {
-            guard let peer, !peer.isLinked else { continue }
+        for index in wanted {
+            guard let peer = peers[index] else { continue }
             let due =
                 peer.attempts.map(\.dialAt)
                 + [peer.relay?.askAt, peer.relay?.nominateAt, givingUpTime(peer), earliest]
@@ -165,9 +163,9 @@ extension MeshMachine {
     /// Time has passed: dials what is due.
     mutating func advance(to now: Instant) {
         clock = now
-        for index in peers.indices {
-            guard let peer = peers[index], !peer.isLinked else { continue }
+        for index in wanted {
             advanceRelay(index, now)
+            guard let peer = peers[index] else { continue }
             for (number, attempt) in peer.attempts.enumerated() {
                 guard let at = attempt.dialAt, at <= now else { continue }
                 let connection = newConnection()
@@ -179,6 +177,62 @@ extension MeshMachine {
                 actions.append(.dial(connection, peer: index, attempt.candidate))
             }
         }
+    }
+
+    /// This rank's program needs the link. Dials, unless that has begun.
+    mutating func need(_ peer: Int, now: Instant) { wantNow(peer, .thisRank, now) }
+
+    /// The peer needs the link and is dialling: so does this rank, as a NAT may ask for both.
+    mutating func signalled(_ peer: Int, now: Instant) { wantNow(peer, .peer, now) }
+
+    private mutating func wantNow(_ peer: Int, _ need: Need, _ now: Instant) {
+        want(peer, need, now)
+        advance(to: now)
+    }
+
+    mutating func want(_ index: Int, _ need: Need, _ now: Instant) {
+        guard peers.indices.contains(index), let peer = peers[index], !peer.isLinked,
+            peer.need < need
+        else { return }
+        peers[index]?.need = need
+        guard peer.need == .nobody else { return }
+        wanted.insert(index, at: wanted.firstIndex { $0 > index } ?? wanted.endIndex)
+        for (number, attempt) in peer.attempts.enumerated() where attempt.connection == nil {
+            let dialAt = now + delay(of: attempt.candidate, peer)
+            peers[index]?.attempts[number].dialAt = dialAt
+        }
+        if relayAddress != nil {
+            let relay = RelayedAttempt(
+                asks: rank < index,
+                isDirectHopeless: peer.isDirectHopeless || peer.attempts.isEmpty,
+                roundTripTime: roundTripTime, peerCount: peers.count,
+                start: peer.isSameHost ? now + Self.fallbackDelay : now)
+            peers[index]?.relay = relay
+        }
+        reconsider(index, now)
+    }
+
+    /// How long a better candidate is given before this one is dialled.
+    private func delay(of candidate: Candidate, _ peer: Peer) -> Duration {
+        var delay = Duration.zero
+        if peer.isSameHost, !candidate.address.ip.isLoopback || peer.rank < rank {
+            delay += Self.fallbackDelay
+        }
+        if candidate.kind == .relayed, !peer.isDirectHopeless {
+            delay += RelayedAttempt.delay(roundTripTime, peerCount: peers.count)
+        }
+        return delay
+    }
+
+    /// The peer that said it was dialling has not come: it is idle again.
+    mutating func giveUp(_ index: Int) {
+        guard wanted.contains(index), peers[index]?.need == .peer else { return }
+        peers[index]?.need = .nobody
+        wanted.removeAll { $0 == index }
+    }
+
+    func isLinked(_ peer: Int) -> Bool {
+        peers.indices.contains(peer) && peers[peer]?.isLinked == true
     }
 
     /// A stranger has connected; who it is will be seen.
@@ -238,7 +292,7 @@ extension MeshMachine {
         }
         peers[index]?.isLinked = true
         peers[index]?.hopelessSince = nil
-        missing -= 1
+        wanted.removeAll { $0 == index }
         actions.append(.adopt(connection, peer: index))
         for other in peer.connections.sorted() where other != connection {
             actions.append(.close(other))
