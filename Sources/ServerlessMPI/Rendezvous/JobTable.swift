@@ -21,22 +21,22 @@ struct JobTable {
     }
 
     /// How long the ranks of a failed job may take to leave.
-    private static let failureGrace = Duration.seconds(10)
+    static let failureGrace = Duration.seconds(10)
 
     let limits: RendezvousLimits
-    private let keysForJob: (String) -> ServerKeys
+    let keysForJob: (String) -> ServerKeys
     /// The newest epoch of each job, running or over.
-    private(set) var jobs: [String: Job] = [:]
+    var jobs: [String: Job] = [:]
     /// Those that are not over.
-    private var activeJobs: Set<String> = []
+    var activeJobs: Set<String> = []
     /// Failed ones whose ranks may still be connected.
-    private var failedJobs: Set<String> = []
-    private var seats: [ConnectionID: Seat] = [:]
-    private var observations: ObservationTable
+    var failedJobs: Set<String> = []
+    var seats: [ConnectionID: Seat] = [:]
+    var observations: ObservationTable
     var relays: RelayTable
     /// Jobs that are over, oldest first.
-    private var overOrder: [String] = []
-    private var lastAdvance: ContinuousClock.Instant?
+    var overOrder: [String] = []
+    var lastAdvance: ContinuousClock.Instant?
     var effects: [Effect] = []
 
     init(
@@ -127,137 +127,10 @@ extension JobTable {
     }
 }
 
-// MARK: Joining
-
-extension JobTable {
-    private mutating func join(
-        _ request: JoinRequest, _ connection: ConnectionID, _ name: String,
-        _ observed: SocketAddress, _ now: ContinuousClock.Instant
-    ) {
-        if let job = jobs[name], request.epoch <= job.epoch {
-            if request.epoch < job.epoch {
-                return refuse(connection, stale("epoch \(job.epoch) has begun", request))
-            }
-            if case .failed(let cause) = job.phase { return refuse(connection, cause) }
-            if job.phase == .finished {
-                return refuse(connection, stale("that epoch is over", request))
-            }
-            if let cause = job.disagreement(with: request) {
-                refuse(connection, cause)
-                return fail(name, cause, reportedBy: nil, now)
-            }
-        }
-        if jobs[name].map({ $0.epoch < request.epoch }) ?? true {
-            guard admit(name, request, connection, now) else { return }
-        }
-        seat(request, connection, name, observed, now)
-    }
-
-    private func stale(_ why: String, _ request: JoinRequest) -> MPIError {
-        MPIError(
-            .staleEpoch, operation: "join",
-            reason: "this process belongs to epoch \(request.epoch) of the job, but \(why)")
-    }
-
-    /// Makes the job that this first request describes; an older epoch ends only if it may begin.
-    private mutating func admit(
-        _ name: String, _ request: JoinRequest, _ connection: ConnectionID,
-        _ now: ContinuousClock.Instant
-    ) -> Bool {
-        guard request.size <= limits.ranksPerJob else {
-            refuse(
-                connection,
-                MPIError(
-                    .unsupported, operation: "join",
-                    reason: "this server takes at most \(limits.ranksPerJob) ranks per job"))
-            return false
-        }
-        let replaced = jobs[name].map { !$0.isOver } == true ? 1 : 0
-        guard activeJobCount - replaced < limits.jobs else {
-            refuse(
-                connection,
-                MPIError(
-                    .unsupported, operation: "join",
-                    reason: "this server has \(limits.jobs) jobs and takes no more; try later"))
-            return false
-        }
-        retire(name, because: request.epoch)
-        jobs[name] = Job(
-            name: name, first: request, joinTimeout: min(request.joinTimeout, limits.joinTimeout),
-            keys: keysForJob(name), now: now)
-        activeJobs.insert(name)
-        note(name, "first of \(request.size) ranks has come")
-        return true
-    }
-
-    private mutating func seat(
-        _ request: JoinRequest, _ connection: ConnectionID, _ name: String,
-        _ observed: SocketAddress, _ now: ContinuousClock.Instant
-    ) {
-        guard
-            let outcome = jobs[name]?.claim(
-                request, connection: connection, observed: observed, now: now)
-        else { return }
-        switch outcome {
-        case .failure(let cause): refuse(connection, cause)
-        case .success(let (rank, replaced)):
-            if let replaced {
-                unseat(replaced)
-                effects.append(.close(replaced))
-            }
-            seats[connection] = Seat(job: name, rank: rank)
-            if request.observationID.contains(where: { $0 != 0 }),
-                let second = observations.claim(request.observationID, for: connection)
-            {
-                jobs[name]?.observed(rank, at: second)
-            }
-            welcome(name, rank, request, connection, observed)
-            if jobs[name]?.isComplete == true {
-                jobs[name]?.start()
-                sendRosters(name, to: nil)
-                note(name, "all ranks are there")
-            } else if jobs[name]?.phase == .running {
-                sendRosters(name, to: connection)
-            }
-        }
-    }
-
-    private mutating func welcome(
-        _ name: String, _ rank: Int, _ request: JoinRequest, _ connection: ConnectionID,
-        _ observed: SocketAddress
-    ) {
-        guard let job = jobs[name] else { return }
-        let message = ServerMessage.welcome(
-            Welcome(
-                rank: rank,
-                ticket: job.keys.ticket(
-                    epoch: job.epoch, rank: rank, requestID: request.requestID),
-                observed: observed, heartbeatInterval: limits.heartbeatInterval))
-        effects.append(.send(message.encoded, to: connection))
-    }
-
-    /// One message per rank, encoded once per host; or to one rank that has come again.
-    private mutating func sendRosters(_ name: String, to only: ConnectionID?) {
-        guard let job = jobs[name] else { return }
-        var encoder = RosterEncoder(job.members.compactMap { $0?.entry })
-        for member in job.members {
-            guard let member, let connection = member.connection,
-                only == nil || only == connection
-            else { continue }
-            effects.append(.send(encoder.message(for: member.entry.hostTag), to: connection))
-        }
-    }
-
-    private mutating func refuse(_ connection: ConnectionID, _ cause: MPIError) {
-        effects.append(.send(ServerMessage.refused(cause).encoded, to: connection))
-        effects.append(.close(connection))
-    }
-}
-
 // MARK: Leaving and failing
 
 extension JobTable {
-    private mutating func leave(
+    mutating func leave(
         _ connection: ConnectionID, _ seat: Seat, _ now: ContinuousClock.Instant
     ) {
         unseat(connection)
@@ -281,13 +154,13 @@ extension JobTable {
     }
 
     @discardableResult
-    private mutating func unseat(_ connection: ConnectionID) -> Seat? {
+    mutating func unseat(_ connection: ConnectionID) -> Seat? {
         observations.forget(connection)
         return seats.removeValue(forKey: connection)
     }
 
     /// Tells a rank that another one needs a link to it.
-    private mutating func signal(
+    mutating func signal(
         _ connection: ConnectionID, _ seat: Seat, _ peer: Int, _ now: ContinuousClock.Instant
     ) {
         switch jobs[seat.job]?.signal(from: seat.rank, to: peer) {
@@ -300,7 +173,7 @@ extension JobTable {
         }
     }
 
-    private mutating func drop(
+    mutating func drop(
         _ connection: ConnectionID, _ reason: String, _ now: ContinuousClock.Instant
     ) {
         effects.append(.close(connection))
@@ -308,7 +181,7 @@ extension JobTable {
     }
 
     /// Fixes the first cause and tells every rank that is still connected.
-    private mutating func fail(
+    mutating func fail(
         _ name: String, _ cause: MPIError, reportedBy rank: Int?, _ now: ContinuousClock.Instant
     ) {
         guard jobs[name]?.fail(cause, now: now) == true, let job = jobs[name] else { return }
@@ -322,7 +195,7 @@ extension JobTable {
     }
 
     /// Ranks of a failed job that stay connected, although they have been told, are cut off.
-    private mutating func evictFailed(_ now: ContinuousClock.Instant) {
+    mutating func evictFailed(_ now: ContinuousClock.Instant) {
         for name in failedJobs {
             guard let job = jobs[name], let since = job.failedAt, !job.isDeserted else {
                 failedJobs.remove(name)
@@ -334,7 +207,7 @@ extension JobTable {
     }
 
     /// A newer epoch begins: the ranks of the older one end.
-    private mutating func retire(_ name: String, because epoch: UInt64) {
+    mutating func retire(_ name: String, because epoch: UInt64) {
         guard let job = jobs[name] else { return }
         let cause = MPIError(
             .staleEpoch, operation: "join",
@@ -350,7 +223,7 @@ extension JobTable {
     }
 
     /// Keeps the outcome for latecomers, and forgets the oldest outcome instead.
-    private mutating func remember(_ name: String) {
+    mutating func remember(_ name: String) {
         overOrder.append(name)
         while overOrder.count > limits.rememberedJobs {
             let oldest = overOrder.removeFirst()
@@ -360,11 +233,11 @@ extension JobTable {
     }
 
     /// Ranks word their causes; a log line stays one line.
-    private func oneLine(_ cause: MPIError) -> String {
+    func oneLine(_ cause: MPIError) -> String {
         String(cause.description.prefix(300).map { $0.isNewline || $0 == "\u{1b}" ? " " : $0 })
     }
 
-    private mutating func note(_ name: String, _ text: String) {
+    mutating func note(_ name: String, _ text: String) {
         effects.append(.note(job: name, epoch: jobs[name]?.epoch ?? 0, text))
     }
 }
