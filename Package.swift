@@ -149,6 +149,7 @@ let package = Package(
             name: "NATTests",
             dependencies: [
                 "Lab", "Processes", "Records", "Report", "mpi-compare", "worker-link",
+                "worker-serverless", "worker-threads",
             ],
             swiftSettings: strict),
         // What a user of the built programs sees when things go wrong.

@@ -41,20 +41,16 @@ struct LabOptions: ParsableArguments {
 
     @OptionGroup var lines: LineOptions
 
-    func internet() throws -> (name: String, internet: Internet) {
-        var (name, internet) = try topologyOrRanks()
+    func internet() throws -> Internet {
+        var internet = try topologyOrRanks()
         internet.lines = try lines.conditions()
-        return (name, internet)
+        return internet
     }
 
-    private func topologyOrRanks() throws -> (String, Internet) {
+    private func topologyOrRanks() throws -> Internet {
         if let topology {
             guard ranks == nil else { throw UsageError("give --topology or --ranks, not both") }
-            guard let found = Topologies.named.first(where: { $0.name == topology }) else {
-                let names = Topologies.named.map(\.name).joined(separator: ", ")
-                throw UsageError("--topology \(topology): choose from \(names)")
-            }
-            return (found.name, found.internet)
+            return try namedTopology(topology)
         }
         let count = ranks ?? 2
         guard (1...Lab.ranksMax).contains(count) else {
@@ -64,8 +60,16 @@ struct LabOptions: ParsableArguments {
             throw UsageError("--ranks-per-home \(ranksPerHome): give a number from 1 to 200")
         }
         let kinds = try natKinds(nat)
-        return (nat, Topologies.ranks(count, kinds: kinds, hostsPerHome: ranksPerHome))
+        return Topologies.ranks(count, kinds: kinds, hostsPerHome: ranksPerHome)
     }
+}
+
+func namedTopology(_ name: String) throws -> Internet {
+    guard let found = Topologies.named.first(where: { $0.name == name }) else {
+        let names = Topologies.named.map(\.name).joined(separator: ", ")
+        throw UsageError("--topology \(name): choose from \(names)")
+    }
+    return found.internet
 }
 
 struct LineOptions: ParsableArguments {
@@ -122,14 +126,16 @@ struct LabRunCommand: ParsableCommand {
     func run() throws {
         let (executable, arguments) = try commandLine(
             program, of: self, example: "mpi-compare lab run -n 2 -- ./program arguments")
-        let internet = try options.internet().internet
+        let internet = try options.internet()
         var request = LaunchRequest(
             executable: executable, arguments: arguments, ranks: internet.rankHosts.count,
             environment: .serverlessNAT)
         request.isEncrypted = try isEncryption(encryption)
         request.internet = internet
         if let timeout {
-            guard timeout > 0 else { throw UsageError("--timeout \(timeout): give seconds above 0") }
+            guard timeout > 0 else {
+                throw UsageError("--timeout \(timeout): give seconds above 0")
+            }
             request.job.timeout = .seconds(timeout)
         }
         try runPrefixed(request)
@@ -143,7 +149,7 @@ struct LabShowCommand: ParsableCommand {
     @OptionGroup var options: LabOptions
 
     func run() throws {
-        for line in try draw(options.internet().internet) { print(line) }
+        for line in try draw(options.internet()) { print(line) }
     }
 }
 

@@ -80,11 +80,7 @@ struct MeshCommand: ParsableCommand {
     }
 
     private func topologies() throws -> [(String, Internet)] {
-        if let topology {
-            var options = LabOptions()
-            options.topology = topology
-            return [try options.internet()]
-        }
+        if let topology { return [(topology, try namedTopology(topology))] }
         let kinds = try natKinds(nat)
         return try rankCounts(ranks).map { count in
             guard count <= Lab.ranksMax else {

@@ -52,14 +52,16 @@ struct LabPlan: Sendable {
     // MARK: Settings
 
     private func settings(_ name: String) -> LabCommand {
-        var lines = ["echo 0 >net/ipv4/conf/all/rp_filter", "echo 0 >net/ipv4/conf/default/rp_filter"]
+        var settings = ["conf/all/rp_filter": 0, "conf/default/rp_filter": 0]
         if isRouter(name) {
-            lines.append("echo 1 >net/ipv4/ip_forward")
+            settings["ip_forward"] = 1
             // Two hosts of one network need no advice to talk directly.
-            lines.append("echo 0 >net/ipv4/conf/all/send_redirects")
-            lines.append("echo 0 >net/ipv4/conf/default/send_redirects")
+            settings["conf/all/send_redirects"] = 0
+            settings["conf/default/send_redirects"] = 0
         }
-        return inNamespace(name, ["/bin/sh", "-euc", "cd /proc/sys; " + lines.joined(separator: "; ")])
+        let lines = settings.sorted { $0.key < $1.key }.map { "echo \($0.value) >\($0.key)" }
+        let script = (["cd /proc/sys/net/ipv4"] + lines).joined(separator: "; ")
+        return inNamespace(name, ["/bin/sh", "-euc", script])
     }
 
     private func isRouter(_ name: String) -> Bool {

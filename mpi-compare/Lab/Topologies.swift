@@ -25,25 +25,24 @@ public enum Topologies {
     /// Topologies with a name; all others are made of kinds.
     public static let named: [(name: String, summary: String, internet: Internet)] = [
         (
-            "mixed", "two cone NATs with two hosts each, two symmetric, a CGN with two homes, "
-                + "one public host", mixed
+            "mixed",
+            "two cone NATs with two hosts each, two symmetric, a CGN with two homes, one public host",
+            mixed
         ),
         ("same-nat", "two hosts behind one NAT that does not hairpin", Internet([sameNAT])),
         ("same-cgn", "two homes behind one carrier's NAT", Internet([sameCGN])),
         (
-            "overlap", "two homes with one private network, each with an impostor at the other "
-                + "rank's address", Internet(overlap)
+            "overlap",
+            "two homes with one private network, each with an impostor at the other rank's address",
+            Internet(overlap)
         ),
     ]
 
     /// Two hosts at every place that the cells name.
     public static func grid(_ cells: [GridCell]) -> Internet {
         var members: [LabNode] = []
-        for place in cells.flatMap({ [$0.left, $0.right] }) {
-            if members.contains(where: { $0.all.contains { $0.name == GridCell.host(place, .left) } })
-            {
-                continue
-            }
+        var seen: Set<String> = []
+        for place in cells.flatMap({ [$0.left, $0.right] }) where seen.insert(place).inserted {
             switch place {
             case "same-nat": members.append(sameNAT)
             case "same-cgn": members.append(sameCGN)

@@ -51,9 +51,9 @@ public struct LinkTries: Sendable, Equatable {
 
     var fields: [JSONField] {
         let figures = [
-            ("ms_min", milliseconds.min()), ("ms_median", median(milliseconds)),
-            ("ms_max", milliseconds.max()), ("connect_ms_median", median(connectMilliseconds)),
-            ("rtt_ms_median", median(roundTripMilliseconds)),
+            ("ms_min", milliseconds.min()), ("ms_median", middle(milliseconds)),
+            ("ms_max", milliseconds.max()), ("connect_ms_median", middle(connectMilliseconds)),
+            ("rtt_ms_median", middle(roundTripMilliseconds)),
         ]
         let counts = paths.sorted { $0.key < $1.key }.map { JSONField($0.key, .integer($0.value)) }
         return [
@@ -122,9 +122,5 @@ public struct MeshRecord: Sendable, Equatable {
     }
 }
 
-/// The middle value, or the mean of the two in the middle; nil for none.
-func median(_ values: [Double]) -> Double? {
-    let sorted = values.sorted()
-    guard let upper = sorted.dropFirst(sorted.count / 2).first else { return nil }
-    return sorted.count % 2 == 1 ? upper : (upper + sorted[sorted.count / 2 - 1]) / 2
-}
+/// The median; nil where there is nothing.
+func middle(_ values: [Double]) -> Double? { values.isEmpty ? nil : median(values) }

@@ -60,7 +60,7 @@ extension GridRecord {
     }
 
     fileprivate var figures: String {
-        let time = median(links.milliseconds).map { " " + fixed($0, $0 < 100 ? 1 : 0) } ?? ""
+        let time = middle(links.milliseconds).map { " " + fixed($0, $0 < 100 ? 1 : 0) } ?? ""
         return "  \(links.successes)/\(links.tries)\(time)"
     }
 }
@@ -91,7 +91,7 @@ public func renderMeshes(_ records: [MeshRecord]) -> [String] {
         table.add([
             record.topology, String(record.ranks), record.encryption,
             "\(links.successes)/\(links.tries)", cell(links.milliseconds.min()),
-            cell(median(links.milliseconds)), cell(links.milliseconds.max()),
+            cell(middle(links.milliseconds)), cell(links.milliseconds.max()),
             paths.joined(separator: ", "),
         ])
     }
