@@ -74,7 +74,8 @@ extension LaboratoryTests {
             }
             #expect(reports.count == 2, "\(tool.report)")
             for link in reports.flatMap(\.links) {
-                #expect(link.roundTripMicroseconds >= 30_000, "\(link)")
+                // The kernel's own figure is too small after a simultaneous open.
+                #expect(link.connectMicroseconds >= 30_000, "\(link)")
             }
         }
 
@@ -96,6 +97,7 @@ extension LaboratoryTests {
             #expect(lines.count == 10 + 2)
             for line in lines { #expect(line["as_expected"] == .bool(true), "\(line)") }
             #expect(tool.output.contains("✓ reflexive"))
+            #expect(tool.output.hasSuffix("nat-grid: 12 passed, 0 failed\n"), "\(tool.report)")
         }
 
         @Test("nat-grid says no where two ranks find no path as expected")
