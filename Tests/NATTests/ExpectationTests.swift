@@ -41,6 +41,8 @@ struct ExpectationTests {
             (.symmetric, .masquerade, .relayed), (.symmetric, .symmetric, .relayed),
             (.symmetric, .firewall, .relayed), (.cgn, .masquerade, .direct),
             (.masqueradeRST, .masquerade, .either), (.symmetricRST, .open, .direct),
+            (.dualStack, .dualStack, .direct),
+            (.dualStack, .masquerade, .relayed),
         ])
     func measured(left: NATKind, right: NATKind, expected: PathExpectation) {
         #expect(GridCell.expectation(left, right, LineConditions()) == expected)

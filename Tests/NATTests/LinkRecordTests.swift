@@ -1,8 +1,9 @@
 // What ranks say of their links, and what becomes of it in tables and JSON lines.
-import Lab
 import Records
 import Report
 import Testing
+
+@testable import Lab
 
 @Suite("Reports of links")
 struct LinkRecordTests {

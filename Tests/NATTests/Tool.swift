@@ -32,7 +32,7 @@ final class Tool {
         if let path { variables["PATH"] = path }
         started.environment = variables
         for name in ["out", "err"] {
-            FileManager.default.createFile(
+            _ = FileManager.default.createFile(
                 atPath: folder.appendingPathComponent(name).path, contents: nil)
         }
         started.standardOutput = try FileHandle(

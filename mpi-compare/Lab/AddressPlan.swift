@@ -15,10 +15,14 @@ struct PlacedNode: Sendable, Equatable {
     let address: IPv4Address
     /// The name and address of the router it hangs on; nil for the core.
     let router: (name: String, address: IPv4Address)?
+    /// The IPv6 network it has or is in, without its length, and its number there.
+    var network6: (prefix: String, number: Int)?
+
+    var address6: String? { network6.map { "\($0.prefix)\(String($0.number, radix: 16))" } }
 
     static func == (left: PlacedNode, right: PlacedNode) -> Bool {
         left.name == right.name && left.role == right.role && left.address == right.address
-            && left.router?.name == right.router?.name
+            && left.router?.name == right.router?.name && left.address6 == right.address6
     }
 }
 
@@ -43,23 +47,28 @@ struct AddressPlan: Sendable {
                 "a laboratory has at most \(PublicAddresses.countMax) public addresses")
         }
         for (index, member) in internet.members.enumerated() {
-            try place(member, at: PublicAddresses.address(index), behind: nil)
+            let hasIPv6 = if case .router(let router) = member { router.hasIPv6 } else { false }
+            try place(
+                member, at: PublicAddresses.address(index), behind: nil,
+                network6: hasIPv6 ? (PublicAddresses.network6(index), 1) : nil)
         }
     }
 
     private mutating func place(
-        _ node: LabNode, at address: IPv4Address, behind router: (String, IPv4Address)?
+        _ node: LabNode, at address: IPv4Address, behind router: (String, IPv4Address)?,
+        network6: (prefix: String, number: Int)?
     ) throws(LaunchError) {
         switch node {
         case .host(let host):
             try add(
                 PlacedNode(
-                    name: host.name, role: .host(host.role), address: address, router: router))
+                    name: host.name, role: .host(host.role), address: address, router: router,
+                    network6: network6))
         case .router(let own):
             try add(
                 PlacedNode(
                     name: own.name, role: .router(own.behaviour, own.network), address: address,
-                    router: router))
+                    router: router, network6: network6))
             let gateway = own.network.host(1)
             var taken: Set<UInt8> = Set(own.members.compactMap(\.wishedNumber))
             for member in own.members {
@@ -68,7 +77,9 @@ struct AddressPlan: Sendable {
                     throw LaunchError("network \(own.network) of \(own.name) is full")
                 }
                 taken.insert(number)
-                try place(member, at: own.network.host(number), behind: (own.name, gateway))
+                try place(
+                    member, at: own.network.host(number), behind: (own.name, gateway),
+                    network6: network6.map { ($0.prefix, Int(number)) })
             }
         }
     }

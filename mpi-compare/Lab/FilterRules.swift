@@ -12,7 +12,7 @@ enum FilterRules {
             table inet nat {
               chain translate {
                 type nat hook postrouting priority 100; policy accept;
-                oifname "wan" masquerade\(random)
+                oifname "wan" meta nfproto ipv4 masquerade\(random)
               }
               chain arriving {
                 type filter hook input priority 0; policy accept;
@@ -21,7 +21,7 @@ enum FilterRules {
               chain forwarded {
                 type filter hook forward priority 0; policy accept;
                 iifname "wan" meta l4proto tcp ct state new \(refuse)
-                iifname "wan" ct state new drop
+                iifname "wan" meta l4proto != ipv6-icmp ct state new drop
               }
             }
 

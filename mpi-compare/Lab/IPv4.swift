@@ -1,5 +1,5 @@
 // Addresses of the laboratory. Those of its internet come from the ranges reserved for
-// documentation (RFC 5737), so that nothing in it can be taken for a real machine.
+// documentation (RFC 5737, RFC 3849), so that nothing in it can be taken for a real machine.
 
 /// An IPv4 address.
 public struct IPv4Address: Hashable, Sendable, CustomStringConvertible {
@@ -41,6 +41,14 @@ enum PublicAddresses {
     private static let first: UInt8 = 10
     private static let perNetwork = 240
     static var countMax: Int { networks.count * perNetwork }
+
+    /// The core's IPv6 address on the lines to routers that have IPv6.
+    static let core6 = "2001:db8:ffff::1"
+
+    /// The network behind the router with the public address of this index, without its length.
+    static func network6(_ index: Int) -> String {
+        "2001:db8:\(String(index + 1, radix: 16))::"
+    }
 
     /// - Precondition: `index` is below `countMax`.
     static func address(_ index: Int) -> IPv4Address {

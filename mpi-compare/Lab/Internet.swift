@@ -55,11 +55,16 @@ public struct LabRouter: Hashable, Sendable {
     public var name: String
     public var behaviour: NATBehaviour
     public var network: LocalNetwork
+    /// Does its network also have public IPv6 addresses, behind a stateful firewall? Only routers
+    /// with a public address of their own can have this.
+    public var hasIPv6: Bool
     public var members: [LabNode]
 
     public init(
-        _ name: String, _ behaviour: NATBehaviour, _ network: LocalNetwork, _ members: [LabNode]
+        _ name: String, _ behaviour: NATBehaviour, _ network: LocalNetwork, _ members: [LabNode],
+        hasIPv6: Bool = false
     ) {
+        self.hasIPv6 = hasIPv6
         self.name = name
         self.behaviour = behaviour
         self.network = network

@@ -46,7 +46,8 @@ private func label(_ node: PlacedNode, _ ranks: [String: Int]) -> String {
             }
         return "\(node.name) \(node.address)\(what)"
     case .router(let behaviour, let network):
-        return "\(node.name) \(node.address) · \(words(behaviour)) · \(network)"
+        let network6 = node.network6.map { " · \($0.prefix)/64 behind a firewall" } ?? ""
+        return "\(node.name) \(node.address) · \(words(behaviour)) · \(network)\(network6)"
     }
 }
 

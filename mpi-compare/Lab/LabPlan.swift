@@ -43,7 +43,7 @@ struct LabPlan: Sendable {
         ]
         // Before there are interfaces, which copy the defaults: packets come back through another
         // device than they left by, which strict reverse-path filters take for forgery.
-        commands += names.map(settings)
+        commands += names.map(settings) + forwarding6
         commands += wires
         commands += nodes.flatMap(rules)
         return commands
@@ -62,6 +62,17 @@ struct LabPlan: Sendable {
         let lines = settings.sorted { $0.key < $1.key }.map { "echo \($0.value) >\($0.key)" }
         let script = (["cd /proc/sys/net/ipv4"] + lines).joined(separator: "; ")
         return inNamespace(name, ["/bin/sh", "-euc", script])
+    }
+
+    /// Routers forward only if they are told, and then take no routes from strangers.
+    private var forwarding6: [LabCommand] {
+        let routers = nodes.filter { $0.network6 != nil && isRouter($0.name) }
+        if routers.isEmpty { return [] }
+        return ([AddressPlan.coreName] + routers.map(\.name)).map { name in
+            inNamespace(
+                name,
+                ["/bin/sh", "-euc", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+        }
     }
 
     private func isRouter(_ name: String) -> Bool {
@@ -99,29 +110,71 @@ struct LabPlan: Sendable {
                     arguments: ["ip", "-n", namespace(name), "-batch", "-"],
                     input: lines.map { $0 + "\n" }.joined()))
         }
-        return commands + bandwidths
+        return commands + delay6 + bandwidths
+    }
+
+    private static let delayTable = 100
+
+    /// Rules of IPv6 need a batch of their own; all else tells its family by its addresses.
+    private var delay6: [LabCommand] {
+        guard lines.delay > .zero, nodes.contains(where: { $0.network6 != nil }) else { return [] }
+        let batch =
+            delayRules + [
+                "route add default dev \(LabPlan.delayDevice) table \(LabPlan.delayTable)"
+            ]
+        return [
+            LabCommand(
+                arguments: ["ip", "-n", core, "-6", "-batch", "-"],
+                input: batch.map { $0 + "\n" }.joined())
+        ]
+    }
+
+    private var delayRules: [String] {
+        [
+            "rule add pref 10 iif \(LabPlan.delayDevice) lookup main",
+            "rule add pref 20 lookup \(LabPlan.delayTable)",
+        ]
     }
 
     private var coreSetUp: [String] {
         let own = ["link set dev lo up"]
         guard lines.delay > .zero else { return own }
-        let table = 100
         return own + [
             "tuntap add dev \(LabPlan.delayDevice) mode tun",
             "link set dev \(LabPlan.delayDevice) up txqueuelen 10000",
-            "route add default dev \(LabPlan.delayDevice) table \(table)",
-            "rule add pref 10 iif \(LabPlan.delayDevice) lookup main",
-            "rule add pref 20 lookup \(table)",
-        ]
+            "route add default dev \(LabPlan.delayDevice) table \(LabPlan.delayTable)",
+        ] + delayRules
     }
 
     /// The router's end of a wire.
     private func attach(_ wire: String, to node: PlacedNode) -> [String] {
         if node.router != nil { return ["link set dev \(wire) master lan up"] }
-        return [
+        let lines = [
             "link set dev \(wire) up",
             "addr add \(PublicAddresses.core)/32 dev \(wire)",
             "route add \(node.address)/32 dev \(wire)",
+        ]
+        guard let prefix = node.network6?.prefix else { return lines }
+        return lines + [
+            "addr add \(PublicAddresses.core6)/128 dev \(wire) nodad",
+            "route add \(prefix)ffff/128 dev \(wire)",
+            "route add \(prefix)/64 via \(prefix)ffff dev \(wire)",
+        ]
+    }
+
+    /// IPv6 addresses are used at once, without asking whether somebody else has them.
+    private func ends6(of node: PlacedNode) -> [String] {
+        guard let (prefix, _) = node.network6, let address = node.address6 else { return [] }
+        if node.router != nil {
+            return [
+                "addr add \(address)/64 dev wan nodad", "route add default via \(prefix)1 dev wan",
+            ]
+        }
+        return [
+            "addr add \(prefix)ffff/128 dev wan nodad",
+            "route add \(PublicAddresses.core6) dev wan",
+            "route add default via \(PublicAddresses.core6) dev wan",
+            "addr add \(address)/64 dev lan nodad",
         ]
     }
 
@@ -141,7 +194,7 @@ struct LabPlan: Sendable {
             lines.append("link set dev lan up")
             lines.append("addr add \(network.host(1))/\(LocalNetwork.prefixLength) dev lan")
         }
-        return lines
+        return lines + ends6(of: node)
     }
 
     /// A token bucket at both ends of every public line.

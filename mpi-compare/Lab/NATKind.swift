@@ -16,6 +16,8 @@ public enum NATKind: String, Sendable, CaseIterable {
     case symmetricRST = "symmetric-rst"
     /// A masquerading home router behind a carrier's masquerading router.
     case cgn
+    /// A symmetric NAT for IPv4, and public IPv6 addresses behind a stateful firewall.
+    case dualStack = "dual-stack"
 
     public static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 
@@ -25,7 +27,7 @@ public enum NATKind: String, Sendable, CaseIterable {
         case .open, .firewall: nil
         case .masquerade, .cgn: NATBehaviour()
         case .masqueradeRST: NATBehaviour(.endpointIndependent, .reset)
-        case .symmetric: NATBehaviour(.perConnection)
+        case .symmetric, .dualStack: NATBehaviour(.perConnection)
         case .symmetricRST: NATBehaviour(.perConnection, .reset)
         }
     }
@@ -45,7 +47,9 @@ public enum NATKind: String, Sendable, CaseIterable {
             return hosts.map { .host(LabHost($0, role)) }
         }
         let home = LabNode.router(
-            LabRouter(name, behaviour, network, hosts.map { .host(LabHost($0)) }))
+            LabRouter(
+                name, behaviour, network, hosts.map { .host(LabHost($0)) },
+                hasIPv6: self == .dualStack))
         guard self == .cgn else { return [home] }
         return [.router(LabRouter(name + "-carrier", behaviour, .carrier, [home]))]
     }
