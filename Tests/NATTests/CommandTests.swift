@@ -102,12 +102,12 @@ extension LaboratoryTests {
 
         @Test("nat-grid says no where two ranks find no path as expected")
         func gridFailure() throws {
-            // Half a second is less than the round trips of joining take at this distance.
+            // A twentieth of a second is less than one round trip at this distance.
             let tool = try Tool(
                 "mpi-compare",
                 [
                     "nat-grid", "--tries", "9", "--delay", "400", "--kinds", "same-nat",
-                    "--join-timeout", "0.5",
+                    "--join-timeout", "0.05",
                 ])
             #expect(try tool.wait() == 1, "\(tool.report)")
             #expect(tool.output.contains("0/3"), "\(tool.report)")

@@ -34,7 +34,7 @@ extension LaboratoryTests {
         @Test("one that cannot be built leaves nothing, and the error names the command")
         func failure() throws {
             var internet = Topologies.ranks(2)
-            internet.lines.mappingLifetimeSeconds = -1
+            internet.lines.mappingLifetimeSeconds = .max
             #expect {
                 _ = try Lab(internet)
             } throws: { error in

@@ -1,13 +1,16 @@
 // A started program with its output in files, and what of it is on the machine.
 import Foundation
+import Processes
 
 @testable import Lab
 
-/// One of our programs, or another by its path.
+/// One of our programs, or another by its path; with default signals, whatever the test runner
+/// has blocked.
 final class Tool {
-    private let started = Process()
+    let process: pid_t
     private let folder: URL
     private let mark = "nat-test-\(UUID().uuidString)"
+    private var status: Int32?
 
     /// The release build if `CONFORMANCE_BIN_DIR` says so, else what lies beside this test.
     static func path(_ program: String) -> String {
@@ -22,33 +25,36 @@ final class Tool {
 
     /// - Parameter path: its PATH; this process's if none is given.
     init(_ program: String, _ arguments: [String], path: String? = nil) throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent(mark)
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(mark)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        started.executableURL = URL(
-            fileURLWithPath: program.contains("/") ? program : Tool.path(program))
-        started.arguments = arguments
-        var variables = ProcessInfo.processInfo.environment
-        variables["NAT_TEST_MARK"] = mark
-        if let path { variables["PATH"] = path }
-        started.environment = variables
-        for name in ["out", "err"] {
-            _ = FileManager.default.createFile(
-                atPath: folder.appendingPathComponent(name).path, contents: nil)
+        self.folder = folder
+        let files = ["out", "err"].map { name in
+            open(folder.appendingPathComponent(name).path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         }
-        started.standardOutput = try FileHandle(
-            forWritingTo: folder.appendingPathComponent("out"))
-        started.standardError = try FileHandle(
-            forWritingTo: folder.appendingPathComponent("err"))
-        started.standardInput = FileHandle.nullDevice
-        try started.run()
+        defer { for file in files { close(file) } }
+        var variables = ["NAT_TEST_MARK": mark]
+        if let path { variables["PATH"] = path }
+        process = try spawn(
+            program.contains("/") ? program : Tool.path(program), arguments, variables, input: nil,
+            output: files[0], error: files[1])
     }
 
     deinit {
-        if started.isRunning { kill(process, SIGKILL) }
+        if status == nil {
+            kill(process, SIGKILL)
+            waitpid(process, nil, 0)
+        }
         try? FileManager.default.removeItem(at: folder)
     }
 
-    var process: pid_t { started.processIdentifier }
+    private var hasEnded: Bool {
+        if status == nil {
+            var status: Int32 = 0
+            if waitpid(process, &status, WNOHANG) == process { self.status = status }
+        }
+        return status != nil
+    }
+
     var output: String { text("out") }
     var errors: String { text("err") }
     var report: String { "output: \(output.suffix(2000)); errors: \(errors.suffix(2000))" }
@@ -57,9 +63,9 @@ final class Tool {
 
     /// The exit code, or minus the signal that ended it.
     func wait() throws -> Int32 {
-        try waitUntil("it ends") { !started.isRunning }
-        let status = started.terminationStatus
-        return started.terminationReason == .exit ? status : -status
+        try waitUntil("it ends") { hasEnded }
+        let status = status ?? 0
+        return status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F)
     }
 
     /// Polls for at most a minute.

@@ -43,7 +43,7 @@ struct LabPlan: Sendable {
         ]
         // Before there are interfaces, which copy the defaults: packets come back through another
         // device than they left by, which strict reverse-path filters take for forgery.
-        commands += names.map(settings) + forwarding6
+        commands += names.map(settings) + settings6
         commands += wires
         commands += nodes.flatMap(rules)
         return commands
@@ -64,14 +64,14 @@ struct LabPlan: Sendable {
         return inNamespace(name, ["/bin/sh", "-euc", script])
     }
 
-    /// Routers forward only if they are told, and then take no routes from strangers.
-    private var forwarding6: [LabCommand] {
-        let routers = nodes.filter { $0.network6 != nil && isRouter($0.name) }
-        if routers.isEmpty { return [] }
-        return ([AddressPlan.coreName] + routers.map(\.name)).map { name in
-            inNamespace(
-                name,
-                ["/bin/sh", "-euc", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+    /// Nobody asks whether an address is taken, link-local ones included: the answer takes a second.
+    private var settings6: [LabCommand] {
+        let dualStack = nodes.filter { $0.network6 != nil }.map(\.name)
+        if dualStack.isEmpty { return [] }
+        return ([AddressPlan.coreName] + dualStack).map { name in
+            var script = "cd /proc/sys/net/ipv6/conf; echo 0 >default/dad_transmits"
+            if isRouter(name) { script += "; echo 1 >all/forwarding" }
+            return inNamespace(name, ["/bin/sh", "-euc", script])
         }
     }
 
