@@ -60,6 +60,24 @@ extension LaboratoryTests {
             }
         }
 
+        @Test("where IPv4 has no direct path, IPv6 through two firewalls is found")
+        func dualStack() throws {
+            let tool = try Tool(
+                "mpi-compare",
+                [
+                    "lab", "run", "-n", "2", "--nat", "dual-stack", "--delay", "1", "--",
+                    Tool.path("worker-link"),
+                ])
+            #expect(try tool.wait() == 0, "\(tool.report)")
+            let reports = tool.output.split(separator: "\n").compactMap {
+                LinkReport(line: String($0.dropFirst("[0] ".count)))
+            }
+            #expect(reports.count == 2, "\(tool.report)")
+            for link in reports.flatMap(\.links) {
+                #expect(link.remoteAddress.hasPrefix("[2001:db8:"), "\(link)")
+            }
+        }
+
         @Test("packets take the time that the delay line gives them, and not less")
         func delay() throws {
             let tool = try Tool(
