@@ -47,7 +47,7 @@ struct LinkJobs {
         let url = JoinURL(
             host: server.host, port: server.port, job: "link-\(getpid())-\(number)",
             size: hosts.count, encryption: isEncrypted ? .on : .none, joinTimeout: joinTimeout,
-            timeout: .seconds(10))
+            timeout: .seconds(10), observerPort: server.observerPort)
         var reports: [LinkReport] = []
         var complaint: String?
         var options = JobOptions()
