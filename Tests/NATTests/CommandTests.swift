@@ -97,12 +97,12 @@ extension LaboratoryTests {
             }
         }
 
-        @Test("nat-grid finds what it expects wherever there is a direct path")
+        @Test("nat-grid finds direct paths where there are some, and relayed ones elsewhere")
         func grid() throws {
             let file = FileManager.default.temporaryDirectory
                 .appendingPathComponent("nat-grid-\(UUID().uuidString)")
             defer { try? FileManager.default.removeItem(at: file) }
-            let kinds = "public,firewall,masquerade,cgn,same-nat,overlap"
+            let kinds = "public,firewall,masquerade,symmetric,cgn,same-nat,same-cgn,overlap"
             let tool = try Tool(
                 "mpi-compare",
                 [
@@ -112,10 +112,10 @@ extension LaboratoryTests {
             #expect(try tool.wait() == 0, "\(tool.report)")
             let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
                 .compactMap { JSONValue(parsing: String($0)) }
-            #expect(lines.count == 10 + 2)
+            #expect(lines.count == 15 + 3)
             for line in lines { #expect(line["as_expected"] == .bool(true), "\(line)") }
             #expect(tool.output.contains("✓ reflexive"))
-            #expect(tool.output.hasSuffix("nat-grid: 12 passed, 0 failed\n"), "\(tool.report)")
+            #expect(tool.output.hasSuffix("nat-grid: 18 passed, 0 failed\n"), "\(tool.report)")
         }
 
         @Test("nat-grid says no where two ranks find no path as expected")
@@ -141,6 +141,21 @@ extension LaboratoryTests {
             let rows = tool.output.split(separator: "\n").filter { $0.contains("2/2") }
             #expect(rows.count == 2)
             for row in rows { #expect(row.contains("2 host, 4 reflexive"), "\(tool.report)") }
+        }
+
+        @Test("in a mixed mesh the relay carries the pairs without a direct path, and no others")
+        func mixedMesh() throws {
+            let tool = try Tool(
+                "mpi-compare",
+                [
+                    "mesh", "--topology", "mixed", "--tries", "2", "--encryption", "on", "--delay",
+                    "2",
+                ])
+            #expect(try tool.wait() == 0, "\(tool.report)")
+            // Each of two symmetric hosts with four in cone NATs and two behind the carrier's, the
+            // two with each other, and the carrier's two homes with each other.
+            #expect(tool.output.contains(" 14 relayed"), "\(tool.report)")
+            #expect(tool.output.contains("2/2"), "\(tool.report)")
         }
 
         @Test("serverless-nat is an environment of run, with the answer of the others")
