@@ -2,6 +2,7 @@
 // buffer per direction, and while that is not empty it does not read, so that a slow receiver
 // slows its sender and nobody else. The bytes are the ranks' own; it understands none of them.
 
+import CLinux
 import Glibc
 
 final class RelaySplice {
