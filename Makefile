@@ -47,6 +47,10 @@ test: setup-tests ## Run every test; ends with the counts
 test-full: setup-tests ## The long form of test: more sizes, seeds and repetitions
 	@TEST_FULL=1 scripts/test
 
+.PHONY: nat-grid
+nat-grid: build ## Every kind of NAT against every other, 20 tries each, and meshes (needs root)
+	@TEST_FULL=1 scripts/nat-grid $(RELEASE)
+
 .PHONY: bench
 bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
 	@Benchmarks/run $(RELEASE)

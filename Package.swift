@@ -76,15 +76,24 @@ let package = Package(
         .target(
             name: "Workloads", dependencies: ["Frames", "MessagePassing", "Records"],
             path: "mpi-compare/Workloads", swiftSettings: strict),
+        .target(name: "Processes", path: "mpi-compare/Processes", swiftSettings: strict),
+        // An internet of network namespaces with NAT routers in it.
         .target(
-            name: "Launchers", dependencies: ["MessagePassing", "ServerlessMPI"],
+            name: "Lab", dependencies: ["CLinux", "Processes"], path: "mpi-compare/Lab",
+            swiftSettings: strict),
+        .target(
+            name: "Launchers",
+            dependencies: ["Lab", "MessagePassing", "Processes", "ServerlessMPI"],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
-            name: "Report", dependencies: ["Records"], path: "mpi-compare/Report",
+            name: "Report", dependencies: ["Lab", "Records"], path: "mpi-compare/Report",
             swiftSettings: strict),
         .executableTarget(
             name: "mpi-compare",
-            dependencies: ["Launchers", "Records", "Report", "Workloads", argumentParser],
+            dependencies: [
+                "Lab", "Launchers", "Processes", "Records", "Report", "ServerlessMPI", "Workloads",
+                argumentParser,
+            ],
             path: "mpi-compare/CLI", swiftSettings: strict),
         rankProgram(
             "worker-threads", path: "mpi-compare/Workers/threads",
@@ -95,6 +104,10 @@ let package = Package(
         rankProgram(
             "worker-serverless", path: "mpi-compare/Workers/serverless",
             backend: "ServerlessMPI", body: "Workloads"),
+        // Says how its rank is connected, for nat-grid and mesh.
+        rankProgram(
+            "worker-link", path: "mpi-compare/Workers/link",
+            backend: "ServerlessMPI", body: "Records"),
 
         // One conformance suite for every backend.
         .target(
@@ -127,8 +140,16 @@ let package = Package(
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "Launchers", "Records", "Report", "Workloads", "Frames", "MessagePassing",
-                "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
+                "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
+                "MessagePassing", "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
+            ],
+            swiftSettings: strict),
+        // The laboratory, pure and real, and what ranks make of it.
+        .testTarget(
+            name: "NATTests",
+            dependencies: [
+                "Lab", "Processes", "Records", "Report", "mpi-compare", "worker-link",
+                "worker-serverless", "worker-threads",
             ],
             swiftSettings: strict),
         // What a user of the built programs sees when things go wrong.

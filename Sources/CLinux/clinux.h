@@ -1,9 +1,12 @@
-// Linux interfaces that Swift's Glibc module leaves out: epoll, eventfd, TCP socket options, the
-// query for bytes a socket has not delivered yet, and accept4 (hidden behind _GNU_SOURCE).
+// Linux interfaces that Swift's Glibc module leaves out: epoll, eventfd, timerfd, TCP socket
+// options, the query for bytes a socket has not delivered yet, and two that <sys/socket.h> and
+// <sched.h> declare only with _GNU_SOURCE: accept4, and setns to enter another namespace.
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern int setns(int, int);

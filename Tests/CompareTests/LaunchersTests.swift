@@ -1,6 +1,7 @@
 // How a job of several processes ends, and that nothing of it is left. The programs are shell
 // scripts: the launcher must not care what it starts.
 import Foundation
+import Processes
 import Testing
 
 @testable import Launchers

@@ -1,6 +1,8 @@
 // Can an environment be used on this machine, and where are the workers?
 @preconcurrency import Glibc
+import Lab
 import Launchers
+import Processes
 
 /// The folder that holds this executable and, built beside it, the workers.
 func folderOfThisProgram() -> String {
@@ -24,7 +26,7 @@ func reasonToSkip(_ environment: Environment, worker: String) -> String? {
             return "the worker was built without Open MPI: \(packages), then build again"
         }
     }
-    return nil
+    return environment == .serverlessNAT ? reasonLabIsUnavailable() : nil
 }
 
 func environmentVariable(_ name: String) -> String? {

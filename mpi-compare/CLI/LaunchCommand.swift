@@ -1,6 +1,8 @@
 // `mpi-compare launch`: mpirun for every environment.
 import ArgumentParser
+import Lab
 import Launchers
+import Processes
 
 struct LaunchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -35,19 +37,18 @@ struct LaunchCommand: ParsableCommand {
     @Option(help: "Seconds from TERM to KILL when a job is ended.")
     var grace = 3.0
 
+    @Option(
+        help: ArgumentHelp(
+            "Kinds of NAT for environment serverless-nat, taken in turn.",
+            discussion: "Comma-separated, from: \(NATKind.names)."))
+    var nat: String?
+
     @Argument(parsing: .captureForPassthrough, help: "The program and its arguments, after --.")
     var program: [String] = []
 
     func run() throws {
-        let command = program.first == "--" ? Array(program.dropFirst()) : program
-        guard let executable = command.first else {
-            throw LaunchError("no program given: mpi-compare launch -n 2 -- ./program arguments")
-        }
-        if ["-h", "--help"].contains(executable) { throw CleanExit.helpRequest(self) }
-        if executable.hasPrefix("-") {
-            throw LaunchError(
-                "unknown option \(executable) (a program's own options come after --)")
-        }
+        let (executable, arguments) = try commandLine(
+            program, of: self, example: "mpi-compare launch -n 2 -- ./program arguments")
         for (name, seconds) in [("timeout", timeout ?? 1), ("grace", grace)] where !(seconds > 0) {
             throw LaunchError("--\(name) \(seconds): give a positive number of seconds")
         }
@@ -59,26 +60,50 @@ struct LaunchCommand: ParsableCommand {
             throw LaunchError("--mesh \(mesh): give a number of ranks, or 0")
         }
         var request = LaunchRequest(
-            executable: executable, arguments: Array(command.dropFirst()), ranks: ranks,
+            executable: executable, arguments: arguments, ranks: ranks,
             environment: try Environment(named: environment))
         request.operationTimeoutSeconds = operationTimeout
         request.mesh = mesh
         request.job.grace = .seconds(grace)
         request.job.timeout = timeout.map { .seconds($0) }
 
-        let prefixer = Prefixer(ranks: ranks)
-        let end = try launch(request) { warning in
-            writeLine("mpi-compare: warning: \(warning)", to: .standardError)
-        } output: { line in
-            writeLine(prefixer.prefix(line), to: line.stream)
+        if let nat {
+            guard request.environment == .serverlessNAT else {
+                throw LaunchError("--nat needs --environment serverless-nat")
+            }
+            request.internet = Topologies.ranks(max(1, ranks), kinds: try natKinds(nat))
         }
-        if end == .timedOut {
-            writeLine(
-                "mpi-compare: the job was ended after \(timeout ?? 0) s (--timeout)",
-                to: .standardError)
-        }
-        if end != .success { throw ExitCode(end.exitCode) }
+        try runPrefixed(request)
     }
+}
+
+/// The program and its arguments in what follows a command's options.
+func commandLine(
+    _ words: [String], of command: some ParsableCommand, example: String
+) throws -> (executable: String, arguments: [String]) {
+    let words = words.first == "--" ? Array(words.dropFirst()) : words
+    guard let executable = words.first else { throw LaunchError("no program given: \(example)") }
+    if ["-h", "--help"].contains(executable) { throw CleanExit.helpRequest(command) }
+    if executable.hasPrefix("-") {
+        throw LaunchError("unknown option \(executable) (a program's own options come after --)")
+    }
+    return (executable, Array(words.dropFirst()))
+}
+
+/// Runs a job with its lines prefixed by rank; throws its exit code unless it is 0.
+func runPrefixed(_ request: LaunchRequest) throws {
+    let prefixer = Prefixer(ranks: request.ranks)
+    let end = try launch(request) { warning in
+        writeLine("mpi-compare: warning: \(warning)", to: .standardError)
+    } output: { line in
+        writeLine(prefixer.prefix(line), to: line.stream)
+    }
+    if end == .timedOut, let timeout = request.job.timeout {
+        writeLine(
+            "mpi-compare: the job was ended after \(timeout / .seconds(1)) s (--timeout)",
+            to: .standardError)
+    }
+    if end != .success { throw ExitCode(end.exitCode) }
 }
 
 /// Writes `[2] ` before the lines of rank 2, in the rank's colour on a terminal.

@@ -1,15 +1,19 @@
 // The command line: `mpi-compare launch` starts any program in any environment, `mpi-compare run`
-// compares environments. Every error is one line that says what to do.
+// compares environments, `lab`, `nat-grid` and `mesh` do so behind NATs. Every error is one line that says what to do.
 import ArgumentParser
 @preconcurrency import Glibc
 import Launchers
+import Processes
 import Workloads
 
 struct MPICompare: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mpi-compare",
         abstract: "One program on Open MPI, threads and serverless TCP, side by side.",
-        subcommands: [RunCommand.self, LaunchCommand.self])
+        subcommands: [
+            RunCommand.self, LaunchCommand.self, LabCommand.self, NATGridCommand.self,
+            MeshCommand.self,
+        ])
 }
 
 @main

@@ -2,6 +2,7 @@
 import ArgumentParser
 @preconcurrency import Glibc
 import Launchers
+import Processes
 import Records
 import Report
 import Workloads
@@ -75,12 +76,7 @@ struct RunCommand: ParsableCommand {
         let environments = try split(environments, "environments").map {
             try Environment(named: $0)
         }
-        let ranks = try split(ranks, "ranks").map { text in
-            guard let count = Int(text), count >= 1 else {
-                throw UsageError("--ranks \(text): give whole numbers of at least 1, as in 1,2,4")
-            }
-            return count
-        }
+        let ranks = try rankCounts(ranks)
         var options = WorkloadOptions()
         options.mode = mode
         options.rows = rows
@@ -88,18 +84,7 @@ struct RunCommand: ParsableCommand {
         options.dataFolder = data
         return try Sweep(
             workload: chosen, options: options, environments: unique(environments),
-            ranks: unique(ranks).sorted(), iterations: iterations, timeout: .seconds(timeout))
-    }
-
-    private func split(_ list: String, _ name: String) throws -> [String] {
-        let parts = list.split(separator: ",").map { $0.filter { $0 != " " } }
-        if parts.isEmpty { throw UsageError("--\(name) is empty") }
-        return parts
-    }
-
-    private func unique<Element: Hashable>(_ elements: [Element]) -> [Element] {
-        var seen: Set<Element> = []
-        return elements.filter { seen.insert($0).inserted }
+            ranks: ranks, iterations: iterations, timeout: .seconds(timeout))
     }
 
     /// Prints the report; true if anything failed or disagreed.
@@ -125,27 +110,5 @@ struct RunCommand: ParsableCommand {
             return true
         }
         return !disagreements.isEmpty || outcome.records.contains { $0.error != nil }
-    }
-}
-
-/// The file of `--json`, opened before anything runs so that a wrong path is known at once.
-private struct JSONLinesFile {
-    private let path: String
-    private let descriptor: Int32
-
-    init(_ path: String) throws {
-        self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        if descriptor < 0 {
-            throw UsageError("--json \(path): \(String(cString: strerror(errno)))")
-        }
-    }
-
-    func write(_ values: [JSONValue]) throws {
-        let text = values.map { "\($0)\n" }.joined()
-        if !writeAll(Array(text.utf8), to: descriptor) {
-            throw UsageError("--json \(path): \(String(cString: strerror(errno)))")
-        }
-        close(descriptor)
     }
 }

@@ -1,5 +1,6 @@
 // The worlds a program can be started in, and what each needs.
 @preconcurrency import Glibc
+import Processes
 
 /// Where a job's ranks live and how they talk.
 public enum Environment: String, Sendable, CaseIterable {
@@ -13,12 +14,14 @@ public enum Environment: String, Sendable, CaseIterable {
     case serverless
     /// ServerlessMPI with TLS 1.3 on every connection.
     case serverlessTLS = "serverless-tls"
+    /// ServerlessMPI without encryption, every rank in a network of its own behind a NAT router.
+    case serverlessNAT = "serverless-nat"
 
     public var backend: Backend {
         switch self {
         case .threads: .threads
         case .openmpi, .openMPITCP: .openmpi
-        case .serverless, .serverlessTLS: .serverless
+        case .serverless, .serverlessTLS, .serverlessNAT: .serverless
         }
     }
 
@@ -52,14 +55,3 @@ public enum Backend: String, Sendable, CaseIterable {
 
 /// Processors of this machine that are online.
 public func processorCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-
-/// The path of a program: as given if it holds a slash, else the first match in PATH.
-public func findExecutable(_ name: String) -> String? {
-    if name.contains("/") { return access(name, X_OK) == 0 ? name : nil }
-    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
-    for folder in path.split(separator: ":") {
-        let candidate = "\(folder)/\(name)"
-        if access(candidate, X_OK) == 0 { return candidate }
-    }
-    return nil
-}

@@ -1,6 +1,7 @@
 // Runs the processes of a job to their common end: lines come out as they are written, signals go
 // in, the first failure ends the rest, and nothing is left behind.
 @preconcurrency import Glibc
+import Processes
 
 public struct JobOptions: Sendable {
     /// From TERM to KILL when a job is ended.

@@ -1,5 +1,7 @@
 // Starts any program in any environment: what `mpi-compare launch` and `mpi-compare run` share.
 @preconcurrency import Glibc
+import Lab
+import Processes
 
 /// A program and the world to start it in.
 public struct LaunchRequest: Sendable {
@@ -7,12 +9,16 @@ public struct LaunchRequest: Sendable {
     public var arguments: [String]
     public var ranks: Int
     public var environment: Environment
+    /// Are serverless ranks to encrypt? As the environment says, if nothing else is set.
+    public var isEncrypted: Bool
     /// How long one wait of a rank may last; nil for the backend's default.
     public var operationTimeoutSeconds: Int?
     /// ServerlessMPI: the largest job whose ranks all connect at the start; nil for the default.
     public var mesh: Int?
     /// Must every line name its rank, also where all ranks share one starter?
     public var needsRanksOfLines = true
+    /// Where environment serverless-nat puts the ranks; nil for a masquerading NAT for each.
+    public var internet: Internet?
     public var job = JobOptions()
 
     public init(
@@ -22,6 +28,7 @@ public struct LaunchRequest: Sendable {
         self.arguments = arguments
         self.ranks = ranks
         self.environment = environment
+        isEncrypted = environment.isEncrypted
     }
 }
 
@@ -53,6 +60,9 @@ public func launch(
             operationTimeout: request.operationTimeoutSeconds)
         return try runJob([plan], request.job, output: output)
     case .serverless:
+        if request.environment == .serverlessNAT {
+            return try runServerlessJobBehindNATs(executable, request, output)
+        }
         return try runServerlessJob(executable, request, output)
     }
 }
@@ -72,6 +82,9 @@ private func threadsPlan(_ executable: String, _ request: LaunchRequest) -> Proc
 public func checkRanks(_ ranks: Int, _ environment: Environment) throws(LaunchError) {
     guard ranks >= 1 else { throw LaunchError("-n \(ranks): a job has at least 1 rank") }
     let largest = ranksMax(environment)
+    if environment == .serverlessNAT && ranks > Lab.ranksMax {
+        throw LaunchError("-n \(ranks): a laboratory takes at most \(Lab.ranksMax) ranks")
+    }
     if ranks > largest {
         throw LaunchError(
             "-n \(ranks): environment \(environment.rawValue) takes at most \(largest) ranks on "

@@ -1,5 +1,6 @@
 // Open MPI: one mpirun process stands for all ranks.
 @preconcurrency import Glibc
+import Processes
 
 /// How mpirun is called for `ranks` ranks of a program.
 ///

@@ -1,6 +1,7 @@
 // Signals as bytes in a pipe, so that the launcher's loop handles them where it handles everything
 // else. A handler may do almost nothing; writing one byte is allowed.
 @preconcurrency import Glibc
+import Processes
 import Synchronization
 
 /// The writing end, for the handler; -1 while no job is watching.

@@ -5,6 +5,7 @@
 // pipe, and then the shell ends every group. It works for any program, needs no cooperation of the
 // ranks, and the shell sleeps in `read` meanwhile.
 @preconcurrency import Glibc
+import Processes
 
 struct Watchdog {
     private let process: pid_t

@@ -46,9 +46,10 @@ extension PeerPlan {
     ) {
         // Copies of one machine image may share the tag's ingredients: they differ in address.
         isSameHost = entry.hostTag == own.hostTag && entry.observed.ip == own.observed.ip
-        // Behind one NAT, or none, their own addresses may do.
+        // Behind one NAT, or none, their own addresses may do; and so may IPv6, which is not
+        // translated, if both have it.
         isDirectHopeless =
-            entry.observed.ip != own.observed.ip
+            entry.observed.ip != own.observed.ip && !(entry.hasIPv6 && own.hasIPv6)
             && NATClass.isDirectHopeless(own.natClass, entry.natClass)
         var seen = ownAddresses
         candidates = []
@@ -61,6 +62,16 @@ extension PeerPlan {
                 seen.insert(candidate.address).inserted
             else { continue }
             candidates.append(candidate)
+        }
+    }
+}
+
+extension RosterEntry {
+    /// Does an interface of the rank have an IPv6 address that others might reach?
+    fileprivate var hasIPv6: Bool {
+        candidates.contains { candidate in
+            let ip = candidate.address.ip
+            return candidate.kind == .host && !ip.isV4 && ip.isUsable && !ip.isLoopback
         }
     }
 }
