@@ -49,7 +49,7 @@ extension StepRun {
         let carried = carriedSides(left.table, right.table, join)
         var header = header()
         header.facts = JoinFacts.own(left.table, right.table, join.kind, carried: carried)
-        let facts = JoinFacts(try open(header))
+        var facts = JoinFacts(try open(header))
 
         if facts.rightBytes <= facts.leftBytes / size {
             let pieces = try gatherEverywhere(right.table)
@@ -64,6 +64,11 @@ extension StepRun {
                 partitioning: join.partitioning(ofRight: right, left: left.table.schema))
         }
         if let carried, facts.allCarried {
+            if !facts.knowsBuildRange(join.kind) {
+                header.facts = JoinFacts.own(
+                    left.table, right.table, join.kind, carried: carried, allRanges: true)
+                facts = JoinFacts(try open(header))
+            }
             let (columns, placement) = try radixJoin(
                 carried.left, carried.right, kind: join.kind, facts)
             return Rows(

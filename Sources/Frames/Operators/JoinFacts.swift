@@ -12,6 +12,8 @@ struct JoinFacts {
     private(set) var narrowFields = (left: ~UInt64(0), right: ~UInt64(0))
     private var leftRange = KeyRange()
     private var rightRange = KeyRange()
+    /// Has every rank told the range of that side's keys?
+    private var knowsRange = (left: true, right: true)
 
     /// Least and greatest key; the other way round if there is none.
     private struct KeyRange {
@@ -22,16 +24,29 @@ struct JoinFacts {
     /// A right side of fewer rows is the one to build from; a left join has no choice.
     func buildsRight(_ kind: JoinKind) -> Bool { kind == .left || rightRows <= leftRows }
 
+    /// Does it know the range of the keys to build from? A rank tells only that of its own smaller
+    /// side at first, to spare a pass over the other's keys.
+    func knowsBuildRange(_ kind: JoinKind) -> Bool {
+        buildsRight(kind) ? knowsRange.right : knowsRange.left
+    }
+
     /// Of the keys of the side to build from; nil if it has none.
     func buildRange(_ kind: JoinKind) -> ClosedRange<Int64>? {
         let range = buildsRight(kind) ? rightRange : leftRange
         return range.least <= range.greatest ? Int64(range.least)...Int64(range.greatest) : nil
     }
 
+    private enum Flag {
+        static let carried = 1
+        static let leftRange = 2
+        static let rightRange = 4
+    }
+
     /// What one rank contributes.
+    /// - Parameter allRanges: those of both sides' keys, not only of its smaller side's.
     static func own(
         _ left: Table, _ right: Table, _ kind: JoinKind,
-        carried: (left: CarriedSide, right: CarriedSide)?
+        carried: (left: CarriedSide, right: CarriedSide)?, allRanges: Bool = false
     ) -> ExchangeHeader.Facts {
         func range(_ side: CarriedSide?) -> KeyRange {
             guard let side, let range = Kernels.keyRange([side.key]) else { return KeyRange() }
@@ -39,11 +54,17 @@ struct JoinFacts {
             return KeyRange(
                 least: least, greatest: least &+ Int(bitPattern: UInt(range.width)))
         }
-        let leftRange = kind == .left ? KeyRange() : range(carried?.left)
-        let rightRange = range(carried?.right)
+        let tellsRight = allRanges || kind == .left || right.rowCount <= left.rowCount
+        let tellsLeft = allRanges || !tellsRight
+        let leftRange = tellsLeft ? range(carried?.left) : KeyRange()
+        let rightRange = tellsRight ? range(carried?.right) : KeyRange()
+        let flags =
+            (carried == nil ? 0 : Flag.carried)
+            | (tellsLeft || left.rowCount == 0 ? Flag.leftRange : 0)
+            | (tellsRight || right.rowCount == 0 ? Flag.rightRange : 0)
         return (
             left.byteCount, right.byteCount, left.rowCount, right.rowCount,
-            carried == nil ? 0 : 1, leftRange.least, leftRange.greatest, rightRange.least,
+            flags, leftRange.least, leftRange.greatest, rightRange.least,
             rightRange.greatest, carried.map(narrowFields) ?? 0
         )
     }
@@ -65,7 +86,9 @@ struct JoinFacts {
             rightBytes += facts.1
             leftRows += facts.2
             rightRows += facts.3
-            allCarried = allCarried && facts.4 != 0
+            allCarried = allCarried && facts.4 & Flag.carried != 0
+            knowsRange.left = knowsRange.left && facts.4 & Flag.leftRange != 0
+            knowsRange.right = knowsRange.right && facts.4 & Flag.rightRange != 0
             leftRange.least = min(leftRange.least, facts.5)
             leftRange.greatest = max(leftRange.greatest, facts.6)
             rightRange.least = min(rightRange.least, facts.7)
