@@ -87,6 +87,36 @@ extension FaultTests {
             #expect(job.errors.isEmpty, "\(environment): \(job.report)")
         }
 
+        @Test(
+            "links to a rank that computes are made all the same, in its absence",
+            arguments: [0, 3])
+        func lazyLinksToComputingRank(rank: Int) throws {
+            // Longer than the server waits for a sign of life.
+            let seconds = Machine.isFull ? 60 : 6
+            let job = try StartedProgram(
+                "mpi-compare",
+                [
+                    "launch", "-n", "4", "--environment", "serverless-tls", "--mesh", "0", "--",
+                    Machine.path("conformance-serverless"), "compute-then-talk", "\(seconds)",
+                    "\(rank)",
+                ])
+            #expect(try job.end(withinSeconds: 150) == 0, "\(job.report)")
+            #expect(job.errors.isEmpty, "\(job.report)")
+        }
+
+        @Test("ranks that get a quarter of a processor are not declared lost")
+        func throttled() throws {
+            let job = try ServerlessJob(size: 4, isEncrypted: true)
+            try job.startHangingAround()
+            for _ in 0..<(Machine.isFull ? 300 : 80) {
+                for rank in job.ranks { rank.send(SIGSTOP) }
+                usleep(75_000)
+                for rank in job.ranks { rank.send(SIGCONT) }
+                usleep(25_000)
+            }
+            for rank in job.ranks { #expect(!rank.hasEnded, "\(rank.report)") }
+        }
+
         @Test("the rendezvous server may go once all are connected, and a death is still noticed")
         func lostServer() throws {
             let job = try ServerlessJob(size: 3)

@@ -62,15 +62,15 @@ final class Tool {
     func send(_ signal: Int32) { kill(process, signal) }
 
     /// The exit code, or minus the signal that ended it.
-    func wait() throws -> Int32 {
-        try waitUntil("it ends") { hasEnded }
+    func wait(seconds: Int = 60) throws -> Int32 {
+        try waitUntil("it ends", seconds: seconds) { hasEnded }
         let status = status ?? 0
         return status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F)
     }
 
-    /// Polls for at most a minute.
-    func waitUntil(_ what: String, _ condition: () -> Bool) throws {
-        let limit = ContinuousClock.now + .seconds(60)
+    /// Polls for at most a minute, or for as long as is said.
+    func waitUntil(_ what: String, seconds: Int = 60, _ condition: () -> Bool) throws {
+        let limit = ContinuousClock.now + .seconds(seconds)
         while !condition() {
             if ContinuousClock.now > limit { throw Unexpected("waited until \(what): \(report)") }
             usleep(5_000)

@@ -117,6 +117,11 @@ struct LabRunCommand: ParsableCommand {
     @Option(help: "on or none: are connections between ranks encrypted?")
     var encryption = "on"
 
+    @OptionGroup var links: LinkOptions
+
+    @Flag(help: "Give the ranks a TURN server, coturn, at the rendezvous server's address.")
+    var turn = false
+
     @Option(help: "End the job after this many seconds (exit code 124).")
     var timeout: Double?
 
@@ -132,6 +137,8 @@ struct LabRunCommand: ParsableCommand {
             environment: .serverlessNAT)
         request.isEncrypted = try isEncryption(encryption)
         request.internet = internet
+        request.hasTURNServer = turn
+        try links.apply(to: &request)
         if let timeout {
             guard timeout > 0 else {
                 throw UsageError("--timeout \(timeout): give seconds above 0")

@@ -3,6 +3,7 @@ import ArgumentParser
 import Lab
 import Launchers
 import Processes
+import ServerlessMPI
 
 struct LaunchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,9 +31,7 @@ struct LaunchCommand: ParsableCommand {
     @Option(help: "Fail a rank whose wait lasts longer than this many seconds.")
     var operationTimeout: Int?
 
-    @Option(
-        help: "Serverless: connect all ranks at the start up to this many; 0 only when needed.")
-    var mesh: Int?
+    @OptionGroup var links: LinkOptions
 
     @Option(help: "Seconds from TERM to KILL when a job is ended.")
     var grace = 3.0
@@ -56,14 +55,11 @@ struct LaunchCommand: ParsableCommand {
             throw LaunchError(
                 "--operation-timeout \(operationTimeout): give a positive number of seconds")
         }
-        if let mesh, mesh < 0 {
-            throw LaunchError("--mesh \(mesh): give a number of ranks, or 0")
-        }
         var request = LaunchRequest(
             executable: executable, arguments: arguments, ranks: ranks,
             environment: try Environment(named: environment))
         request.operationTimeoutSeconds = operationTimeout
-        request.mesh = mesh
+        try links.apply(to: &request)
         request.job.grace = .seconds(grace)
         request.job.timeout = timeout.map { .seconds($0) }
 
@@ -74,6 +70,27 @@ struct LaunchCommand: ParsableCommand {
             request.internet = Topologies.ranks(max(1, ranks), kinds: try natKinds(nat))
         }
         try runPrefixed(request)
+    }
+}
+
+/// How serverless ranks connect.
+struct LinkOptions: ParsableArguments {
+    @Option(
+        help: "Serverless: connect all ranks at the start up to this many; 0 only when needed.")
+    var mesh: Int?
+
+    @Option(help: "Serverless: all, relayed (through relays only) or turn (TURN servers only).")
+    var candidates = CandidatePolicy.all.rawValue
+
+    func apply(to request: inout LaunchRequest) throws {
+        if let mesh, mesh < 0 {
+            throw LaunchError("--mesh \(mesh): give a number of ranks, or 0")
+        }
+        guard let policy = CandidatePolicy(rawValue: candidates) else {
+            throw LaunchError("--candidates \(candidates): use all, relayed or turn")
+        }
+        request.mesh = mesh
+        request.candidates = policy
     }
 }
 

@@ -96,6 +96,6 @@ private func writeWithoutSignal(_ descriptor: Int32, _ bytes: UnsafeRawBufferPoi
 }
 
 /// In PATH, or where Debian keeps programs for administrators, which not every PATH has.
-func findSystemProgram(_ name: String) -> String? {
+public func findSystemProgram(_ name: String) -> String? {
     findExecutable(name) ?? ["/usr/sbin/\(name)", "/sbin/\(name)"].first { access($0, X_OK) == 0 }
 }

@@ -86,6 +86,28 @@ public final class Lab: Sendable {
     /// The address at which a rendezvous server can be reached from everywhere.
     public static var rendezvousAddress: String { PublicAddresses.rendezvous.description }
 
+    /// The node where that server, and others of its kind, have their place.
+    public static var rendezvousNode: String { AddressPlan.rendezvousName }
+
+    /// Does somebody accept connections at an address, seen from a node?
+    public func accepts(
+        on node: String, _ address: String, _ port: UInt16
+    ) throws(LaunchError) -> Bool {
+        try inNetworkNamespace(path(node)) { () throws(LaunchError) in
+            let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            defer { Glibc.close(probe) }
+            var target = sockaddr_in()
+            target.sin_family = sa_family_t(AF_INET)
+            target.sin_port = port.bigEndian
+            target.sin_addr.s_addr = inet_addr(address)
+            return withUnsafePointer(to: &target) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(probe, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                }
+            }
+        }
+    }
+
     /// The network namespace of a node.
     public func namespace(of node: String) -> String { plan.namespace(node) }
 

@@ -2,6 +2,7 @@
 @preconcurrency import Glibc
 import Lab
 import Processes
+import ServerlessMPI
 
 /// A program and the world to start it in.
 public struct LaunchRequest: Sendable {
@@ -15,6 +16,10 @@ public struct LaunchRequest: Sendable {
     public var operationTimeoutSeconds: Int?
     /// ServerlessMPI: the largest job whose ranks all connect at the start; nil for the default.
     public var mesh: Int?
+    /// ServerlessMPI: which kinds of addresses ranks may use.
+    public var candidates = CandidatePolicy.all
+    /// Shall ranks in a laboratory have a TURN server?
+    public var hasTURNServer = false
     /// Must every line name its rank, also where all ranks share one starter?
     public var needsRanksOfLines = true
     /// Where environment serverless-nat puts the ranks; nil for a masquerading NAT for each.

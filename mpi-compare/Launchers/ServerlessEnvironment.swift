@@ -26,7 +26,12 @@ func runServerlessJobBehindNATs(
     defer { lab.close() }
     let server = try startServer(in: lab)
     defer { server.stop() }
-    let plans = serverlessPlans(executable, request, server)
+    var plans = serverlessPlans(executable, request, server)
+    let turn = request.hasTURNServer ? try TURNServer(in: lab) : nil
+    defer { turn?.stop() }
+    for index in plans.indices {
+        plans[index].environment.merge(turn?.environment ?? [:], uniquingKeysWith: { $1 })
+    }
     return try runJob(
         placed(plans, in: lab, on: lab.internet.rankHosts), request.job, output: output)
 }
@@ -54,6 +59,7 @@ private func serverlessPlans(
         encryption: request.isEncrypted ? .on : .none, observerPort: server.observerPort)
     if let seconds = request.operationTimeoutSeconds { url.timeout = .seconds(seconds) }
     if let mesh = request.mesh { url.mesh = mesh }
+    url.candidates = request.candidates
     return serverlessPlans(executable, request.arguments, url, server)
 }
 

@@ -6,18 +6,19 @@ import Records
 public struct LinkTries: Sendable, Equatable {
     public private(set) var tries = 0
     /// From the last rank's start until all links were usable, of every try that succeeded.
-    public private(set) var milliseconds: [Double] = []
+    public private(set) var setUpMilliseconds: [Double] = []
+    /// From the roster, which tells ranks of each other, until all links were proven and chosen.
+    public private(set) var connectMilliseconds: [Double] = []
     /// How many links took each path.
     public private(set) var paths: [String: Int] = [:]
-    /// Of single links: from the roster to a proven connection, and the kernel's round trip.
-    public private(set) var connectMilliseconds: [Double] = []
+    /// Of single links: the kernel's round trip.
     public private(set) var roundTripMilliseconds: [Double] = []
     /// Why the last try that failed did.
     public private(set) var complaint: String?
 
     public init() {}
 
-    public var successes: Int { milliseconds.count }
+    public var successes: Int { setUpMilliseconds.count }
 
     public mutating func fail(_ complaint: String) {
         tries += 1
@@ -31,16 +32,15 @@ public struct LinkTries: Sendable, Equatable {
             return
         }
         tries += 1
-        milliseconds.append(time)
+        setUpMilliseconds.append(time)
+        let links = reports.flatMap(\.links)
+        connectMilliseconds.append(Double(links.map(\.connectMicroseconds).max() ?? 0) / 1e3)
+        roundTripMilliseconds += links.map { Double($0.roundTripMicroseconds) / 1e3 }
         for left in 0..<ranks {
             for right in (left + 1)..<max(left + 1, ranks) {
                 guard let path = reports.path(between: left, and: right) else { continue }
                 paths[path, default: 0] += 1
             }
-        }
-        for link in reports.flatMap(\.links) {
-            connectMilliseconds.append(Double(link.connectMicroseconds) / 1e3)
-            roundTripMilliseconds.append(Double(link.roundTripMicroseconds) / 1e3)
         }
     }
 
@@ -49,10 +49,12 @@ public struct LinkTries: Sendable, Equatable {
         paths.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
     }
 
-    var fields: [JSONField] {
+    /// - Parameter milliseconds: those that `ms_*` tell.
+    func fields(_ milliseconds: [Double]) -> [JSONField] {
         let figures = [
             ("ms_min", milliseconds.min()), ("ms_median", middle(milliseconds)),
-            ("ms_max", milliseconds.max()), ("connect_ms_median", middle(connectMilliseconds)),
+            ("ms_max", milliseconds.max()), ("setup_ms_median", middle(setUpMilliseconds)),
+            ("connect_ms_median", middle(connectMilliseconds)),
             ("rtt_ms_median", middle(roundTripMilliseconds)),
         ]
         let counts = paths.sorted { $0.key < $1.key }.map { JSONField($0.key, .integer($0.value)) }
@@ -88,7 +90,7 @@ public struct GridRecord: Sendable, Equatable {
     public var json: JSONValue {
         .object(
             [JSONField("left", .string(cell.left)), JSONField("right", .string(cell.right))]
-                + links.fields + [
+                + links.fields(links.connectMilliseconds) + [
                     JSONField("expected", .string(cell.expectation.rawValue)),
                     JSONField("as_expected", .bool(isAsExpected)),
                     JSONField("encryption", .string(encryption)),
@@ -118,7 +120,7 @@ public struct MeshRecord: Sendable, Equatable {
                 JSONField("topology", .string(topology)), JSONField("ranks", .integer(ranks)),
                 JSONField("encryption", .string(encryption)),
                 JSONField("delay_ms", .number(delayMilliseconds)),
-            ] + links.fields)
+            ] + links.fields(links.setUpMilliseconds))
     }
 }
 

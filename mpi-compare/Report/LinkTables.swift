@@ -38,7 +38,7 @@ public func renderGrid(_ records: [GridRecord], isColoured: Bool) -> [String] {
     }
     for record in records where record.isSpecial { lines += row(record.cell.left, [record]) }
     lines += [
-        "successes of tries, median milliseconds from the second rank's start to a proven link;",
+        "successes of tries, median milliseconds from the roster to a link that both have;",
         "host, reflexive: direct, by the peer's own or its router's address; "
             + "relayed: through the server",
     ]
@@ -60,7 +60,7 @@ extension GridRecord {
     }
 
     fileprivate var figures: String {
-        let time = middle(links.milliseconds).map { " " + fixed($0, $0 < 100 ? 1 : 0) } ?? ""
+        let time = middle(links.connectMilliseconds).map { " " + fixed($0, $0 < 100 ? 1 : 0) } ?? ""
         return "  \(links.successes)/\(links.tries)\(time)"
     }
 }
@@ -90,8 +90,8 @@ public func renderMeshes(_ records: [MeshRecord]) -> [String] {
         }
         table.add([
             record.topology, String(record.ranks), record.encryption,
-            "\(links.successes)/\(links.tries)", cell(links.milliseconds.min()),
-            cell(middle(links.milliseconds)), cell(links.milliseconds.max()),
+            "\(links.successes)/\(links.tries)", cell(links.setUpMilliseconds.min()),
+            cell(middle(links.setUpMilliseconds)), cell(links.setUpMilliseconds.max()),
             paths.joined(separator: ", "),
         ])
     }

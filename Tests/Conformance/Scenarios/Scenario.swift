@@ -9,7 +9,7 @@ struct Scenario: Sendable {
 
     static let names = [
         "early-exit", "mismatch-operation", "mismatch-root", "mismatch-count",
-        "compute-then-talk SECONDS", "hang-around", "fail RANK", "truncate", "beyond-2-gib",
+        "compute-then-talk SECONDS [RANK]", "hang-around", "fail RANK", "truncate", "beyond-2-gib",
     ]
 
     /// Nil if there is no scenario of this name.
@@ -21,7 +21,10 @@ struct Scenario: Sendable {
         case "mismatch-count": run = mismatched { try mismatchCount($0) }
         case "compute-then-talk":
             let seconds = try Scenario.number(after: name, &arguments)
-            run = { world, _ in try computeThenTalk(world, seconds: seconds) }
+            let rank = arguments.popFirst().flatMap { Int($0) }
+            run = { world, _ in
+                try computeThenTalk(world, rank: rank ?? world.size - 1, seconds: seconds)
+            }
         case "hang-around": run = { world, _ in try hangAround(world) }
         case "fail":
             let rank = try Scenario.number(after: name, &arguments)
@@ -60,10 +63,10 @@ private func earlyExit(_ world: any Communicator) throws {
     report("rank \(world.rank) received \(received.count) bytes")
 }
 
-/// The last rank computes in silence before it joins the others.
-private func computeThenTalk(_ world: any Communicator, seconds: Int) throws {
+/// One rank computes in silence before it joins the others, who wait for it.
+private func computeThenTalk(_ world: any Communicator, rank: Int, seconds: Int) throws {
     var state = UInt64(world.rank + 1)
-    if world.rank == world.size - 1 {
+    if world.rank == rank {
         let end = time(nil) + seconds
         while time(nil) < end {
             for _ in 0..<100_000 { state = state &* 6_364_136_223_846_793_005 &+ 1 }
