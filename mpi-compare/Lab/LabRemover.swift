@@ -1,12 +1,9 @@
-// What removes a laboratory: a shell in a session of its own that sleeps on a pipe whose other end
-// only the builder holds. Whatever happens to the builder, SIGKILL included, the pipe closes and the
-// shell does its work. In order it is the same: one way down, used every time.
-@preconcurrency import Glibc
+// What removes a laboratory: a shell that sleeps until the builder says so or is gone, whatever ends
+// it. One way down, used every time.
 import Processes
 
 struct LabRemover {
-    private let process: pid_t
-    private let pipe: Int32
+    private let shell: SleepingShell
 
     /// Ends what runs in the namespaces `$1*`, then removes them. It looks again after a moment, for
     /// a namespace that was being made when the builder died.
@@ -38,31 +35,10 @@ struct LabRemover {
         """
 
     init(prefix: String) throws(LaunchError) {
-        let ends = try makePipe()
-        _ = fcntl(ends.read, F_SETFL, 0)
-        let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
-        defer {
-            close(ends.read)
-            close(null)
-        }
-        do throws(LaunchError) {
-            process = try spawn(
-                "/bin/sh",
-                ["-c", "trap '' INT TERM HUP; read -r word\n" + LabRemover.script, "sh", prefix],
-                [:], input: ends.read, output: null, error: null)
-        } catch {
-            close(ends.write)
-            throw error
-        }
-        pipe = ends.write
+        shell = try SleepingShell(
+            "trap '' INT TERM HUP; read -r word\n" + LabRemover.script, [prefix])
     }
 
     /// Removes everything and waits until it is gone.
-    func remove() {
-        let word = "done\n"
-        _ = word.withCString { write(pipe, $0, strlen($0)) }
-        close(pipe)
-        var status: Int32 = 0
-        while waitpid(process, &status, 0) == -1 && errno == EINTR {}
-    }
+    func remove() { shell.finish() }
 }

@@ -8,8 +8,7 @@
 import Processes
 
 struct Watchdog {
-    private let process: pid_t
-    private let pipe: Int32
+    private let shell: SleepingShell
 
     /// KILL follows TERM when the groups are gone, or after five seconds: mpirun needs more than
     /// one to end its ranks and remove its files, which it does only while somebody takes its
@@ -36,40 +35,14 @@ struct Watchdog {
         kill -s KILL -- $groups $readers
         """
 
-    init() throws(LaunchError) {
-        let ends = try makePipe()
-        _ = fcntl(ends.read, F_SETFL, 0)
-        let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
-        defer {
-            close(ends.read)
-            close(null)
-        }
-        do throws(LaunchError) {
-            process = try spawn(
-                "/bin/sh", ["-c", Watchdog.script], [:], input: ends.read, output: null,
-                error: null)
-        } catch {
-            close(ends.write)
-            throw error
-        }
-        pipe = ends.write
-    }
+    init() throws(LaunchError) { shell = try SleepingShell(Watchdog.script) }
 
     /// To be ended when the launcher dies.
     /// - Parameter isStarter: does it start the ranks itself, as mpirun does?
     func watch(_ group: pid_t, isStarter: Bool) {
-        write("\(group)\(isStarter ? " starter" : "")\n")
+        shell.write("\(group)\(isStarter ? " starter" : "")")
     }
 
     /// The job is over and everything it started is gone.
-    func dismiss() {
-        write("done\n")
-        close(pipe)
-        var status: Int32 = 0
-        while waitpid(process, &status, 0) == -1 && errno == EINTR {}
-    }
-
-    private func write(_ text: String) {
-        _ = text.withCString { Glibc.write(pipe, $0, strlen($0)) }
-    }
+    func dismiss() { shell.finish() }
 }
