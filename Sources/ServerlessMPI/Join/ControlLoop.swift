@@ -166,7 +166,8 @@ extension ControlLoop {
                 PeerIdentity(configuration, rank: rank), roster: roster,
                 policy: configuration.url.candidates, roundTripTime: server.roundTripTime,
                 relayAddress: configuration.url.candidates == .turn ? nil : server.address,
-                isOnDemand: configuration.url.isLazy, now: .now)
+                isOnDemand: configuration.url.isLazy, keepAlive: configuration.url.keepAlive,
+                now: .now)
             server.observation?.stop()
             state.joined.fulfil(
                 .success(ControlState.Seat(rank: rank, ranksOnHost: mesh.ranksOnHost)))
