@@ -143,14 +143,16 @@ struct MeshMachine {
         return actions
     }
 
-    /// When `advance` must be called next.
+    /// When `advance` must be called next. Who was given up by the latest time is no reason to wake:
+    /// `hopelessPeer` says so since then.
     var nextDeadline: Instant? {
         var earliest: Instant?
         for index in wanted {
             guard let peer = peers[index] else { continue }
+            let givingUp = givingUpTime(peer).flatMap { $0 > clock ? $0 : nil }
             let due =
                 peer.attempts.map(\.dialAt)
-                + [peer.relay?.askAt, peer.relay?.nominateAt, givingUpTime(peer), earliest]
+                + [peer.relay?.askAt, peer.relay?.nominateAt, givingUp, earliest]
             earliest = due.compactMap(\.self).min()
         }
         return earliest
