@@ -86,7 +86,9 @@ final class ControlLoop {
 
     private func obey(_ command: ControlState.Command) {
         switch command {
-        case .connect(let deadline): connectDeadline = deadline
+        case .connect(let deadline):
+            // After a failure nothing looks at it, and it would keep the loop awake.
+            if state.firstCause == nil { connectDeadline = deadline }
         case .need(let peer): need(peer)
         case .report(let cause): report(cause)
         case .leave(let deadline):
@@ -157,7 +159,7 @@ extension ControlLoop {
             heartbeatInterval = welcome.heartbeatInterval
             nextHeartbeat = .now + heartbeatInterval
         case .roster(let roster):
-            guard let rank, let mesh, !mesh.isStarted else { return }
+            guard let rank, let mesh, !mesh.isStarted, state.firstCause == nil else { return }
             guard roster.count == configuration.url.size else {
                 return fail(misfit("sent a roster of \(roster.count) ranks"))
             }
