@@ -41,7 +41,7 @@ struct ExpectationTests {
             (.symmetric, .masquerade, .relayed), (.symmetric, .symmetric, .relayed),
             (.symmetric, .firewall, .relayed), (.cgn, .masquerade, .direct),
             (.masqueradeRST, .masquerade, .either), (.symmetricRST, .open, .direct),
-            (.dualStack, .dualStack, .either),
+            (.dualStack, .dualStack, .direct),
             (.dualStack, .masquerade, .relayed),
         ])
     func measured(left: NATKind, right: NATKind, expected: PathExpectation) {

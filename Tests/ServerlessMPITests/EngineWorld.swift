@@ -20,6 +20,8 @@ struct EngineWorld: Sendable {
     /// Bytes of each socket's send buffer; nil leaves it to the kernel.
     var sendBufferByteCount: Int32?
     var isEncrypted = false
+    /// How the links are said to have come about.
+    var candidate = CandidateKind.host
 
     /// Runs `body` on every rank; then leaves, or aborts with what it threw.
     /// - Returns: each rank's error.
@@ -104,7 +106,7 @@ struct EngineWorld: Sendable {
             setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, 4)
         }
         let path = LinkPath(
-            candidate: .host, localAddress: "127.0.0.1", remoteAddress: "127.0.0.1",
+            candidate: candidate, localAddress: "127.0.0.1", remoteAddress: "127.0.0.1",
             isSameHost: true, isDialled: true, roundTripTime: .zero, connectTime: .zero)
         return EstablishedLink(peer: peer, fileDescriptor: socket, tls: tls, path: path)
     }

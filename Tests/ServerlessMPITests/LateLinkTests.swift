@@ -70,6 +70,34 @@ struct LateLinkTests {
         #expect(world.pairCount == 1)
     }
 
+    @Test(
+        "a link that turns out to be relayed takes no more than it has room for",
+        arguments: [CandidateKind.host, .relayed], [false, true])
+    func relayedLater(candidate: CandidateKind, isEncrypted: Bool) throws {
+        let world = LateLinkWorld(
+            EngineWorld(size: 2, isEncrypted: isEncrypted, candidate: candidate))
+        let count = 60
+        let payload = pattern(8000, from: 1, number: 0)
+        try world.check { world in
+            guard world.rank == 0 else {
+                // What this message says of rank 0's memory was written before there was a link.
+                _ = try world.recv(UInt8.self, from: 0, tag: 1)
+                var sends = world.requests()
+                for _ in 0..<count { try sends.isend(payload.span, to: 0, tag: 2) }
+                try world.send([UInt8(1)].span, to: 0, tag: 3)
+                try sends.waitAll()
+                return
+            }
+            try world.send([UInt8(1)].span, to: 1, tag: 1)
+            // All that rank 1 sends ahead is here before any of it is received.
+            _ = try world.recv(UInt8.self, from: 1, tag: 3)
+            for number in 0..<count {
+                let bytes = try world.recv(UInt8.self, from: 1, tag: 2)
+                expectSame(bytes, payload, "message \(number)")
+            }
+        }
+    }
+
     @Test("a receive needs no link: the sender's will do", arguments: [false, true])
     func receiverAsksForNothing(fromAny: Bool) throws {
         let world = LateLinkWorld(EngineWorld(size: 3))

@@ -207,6 +207,14 @@ import Testing
         #expect(kinds?.map(\.kind) == [.host, .relayed, .serverReflexive])
         let only = PeerPlan.plans(roster: [own, both], rank: 0, port: port, policy: .turn)[1]
         #expect(only?.candidates == [relayed])
+        // A TURN server beside the peer makes no direct connection a relayed one.
+        let beside = Candidate(
+            kind: .relayed, address: SocketAddress(ip: both.observed.ip, port: 50_000))
+        let neighbour = PeerPlan.plans(
+            roster: [own, entry(3, 0x0808_0303, [Self.candidate(2), beside])], rank: 0, port: port)
+        #expect(
+            neighbour[1]?.kind(of: SocketAddress(ip: both.observed.ip, port: 1234))
+                == .serverReflexive)
         #expect(
             plan?.candidates.map(\.address.description) == ["10.0.0.2:4000", "8.8.2.2:4000"])
     }

@@ -123,6 +123,29 @@ import Testing
         #expect(peer?.attempts.map(\.cause) == ["no route", "as many as it may"])
     }
 
+    @Test func `who is given up is told once, and wakes nobody afterwards`() {
+        var bench = Self.bench(rank: 1, [])
+        let due = bench.now + MeshMachine.offerGrace
+        #expect(bench.machine.nextDeadline == due)
+        _ = bench.pass(MeshMachine.offerGrace)
+        #expect(bench.machine.hopelessPeer(now: bench.now)?.peer == 0)
+        #expect(bench.machine.nextDeadline == nil)
+    }
+
+    @Test func `a later offer leaves a connection alone that may have been nominated`() {
+        var high = Self.bench(rank: 1, [])
+        _ = high.actions()
+        high.machine.relayOffered(to: 0, Self.token, now: high.now)
+        high.machine.authenticated(1)
+        high.machine.relayOffered(to: 0, Self.token, now: high.now)
+        #expect(
+            high.actions() == [
+                .dialRelayed(1, peer: 0, Self.token), .dialRelayed(2, peer: 0, Self.token),
+            ])
+        high.machine.nominationReceived(1)
+        #expect(high.actions() == [.adopt(1, peer: 0), .close(2)])
+    }
+
     @Test func `a later offer replaces the connection that an earlier one has led to`() {
         var bench = Self.bench(rank: 1, [])
         _ = bench.actions()

@@ -36,7 +36,7 @@ import Testing
             + "&mesh=0",
         "rendezvous://[::1]:1/a?epoch=0&size=1&encryption=on&join-timeout=30&timeout=300&mesh=4096",
         "rendezvous://h:1/a?epoch=0&size=1&encryption=on&join-timeout=30&timeout=300&mesh=512"
-            + "&observer=7001&candidates=relayed",
+            + "&observer=7001&keepalive=10&candidates=relayed",
         "rendezvous://host.example:65535/a.b_c-D?epoch=0&size=4096&encryption=on&join-timeout=30"
             + "&timeout=300&mesh=512",
     ])
@@ -56,7 +56,8 @@ import Testing
         "rendezvous://h:1/a?size=1&observer=0", "rendezvous://h:1/a?size=1&observer=x",
         "rendezvous://h:1/a?size=1&candidates=host",
         "rendezvous://h:1/a?size=1&mesh=-1", "rendezvous://h:1/a?size=1&mesh=4097",
-        "rendezvous://h:1/a?size=1&mesh=all",
+        "rendezvous://h:1/a?size=1&mesh=all", "rendezvous://h:1/a?size=1&keepalive=0",
+        "rendezvous://h:1/a?size=1&keepalive=1.5", "rendezvous://h:1/a?size=1&keepalive=32768",
     ])
     func `a wrong join URL is refused by one line that names the variable`(_ text: String) {
         let error = #expect(throws: MPIError.self) {

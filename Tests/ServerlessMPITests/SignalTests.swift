@@ -124,6 +124,51 @@ import Testing
         #expect(machine.takeActions() == [.dial(4, peer: 1, MeshMachineTests.candidate(1))])
     }
 
+    @Test func `a need of this rank's own begins anew what an older one has given up`() {
+        var machine = machine(rank: 1, size: 3)
+        machine.signalled(0, now: now)
+        machine.broke(1, .hopeless("no route"), now: now)
+        machine.giveUp(0)
+        _ = machine.takeActions()
+        let later = now + .seconds(60)
+        machine.need(0, now: later)
+        #expect(machine.takeActions() == [.dial(2, peer: 0, MeshMachineTests.candidate(0))])
+        #expect(machine.hopelessPeer(now: later + .seconds(20)) == nil, "it is being dialled")
+        machine.broke(2, .hopeless("no route"), now: later)
+        let end = later + MeshMachine.hopelessGrace
+        #expect(machine.hopelessPeer(now: end - .milliseconds(1)) == nil)
+        #expect(machine.hopelessPeer(now: end)?.peer == 0)
+        // The same while the peer's need stands.
+        machine.signalled(2, now: now)
+        machine.broke(3, .hopeless("no route"), now: now)
+        machine.need(2, now: later)
+        machine.giveUp(0)
+        #expect(machine.missingNeededPeer(2) != nil)
+        #expect(machine.nextDeadline == end)
+    }
+
+    @Test func `a relay that an older need has led to is not taken for a direct path`() {
+        let plan = PeerPlan(candidates: [MeshMachineTests.candidate(1)], isSameHost: false)
+        var machine = MeshMachine(
+            rank: 0, plans: [nil, plan], roundTripTime: .milliseconds(10),
+            relayAddress: RelayMachineTests.server, isOnDemand: true, seed: 1, now: now)
+        machine.relayOffered(to: 1, RelayMachineTests.token, now: now)
+        machine.advance(to: now)
+        #expect(
+            machine.takeActions() == [
+                .dialRelayed(1, peer: 1, RelayMachineTests.token),
+                .dial(2, peer: 1, MeshMachineTests.candidate(1)),
+            ])
+        machine.giveUp(1)
+        machine.need(1, now: now)
+        machine.connected(1)
+        machine.connected(2)
+        machine.authenticated(1)
+        #expect(machine.takeActions().isEmpty, "the direct one is a moment late")
+        machine.authenticated(2)
+        #expect(machine.takeActions() == [.nominate(2)])
+    }
+
     @Test func `an idle peer's own connection becomes the link`() {
         var machine = machine(rank: 0, size: 3)
         let accepted = machine.accepted()

@@ -71,9 +71,8 @@ public struct GridCell: Sendable, Equatable {
         _ left: NATKind, _ right: NATKind, _ lines: LineConditions
     ) -> PathExpectation {
         if left == .open || right == .open { return .direct }
-        // Nothing translates IPv6, so a direct path exists; but IPv4, which has none, may have led
-        // to a relay before it is found.
-        if left == .dualStack && right == .dualStack { return .either }
+        // Nothing translates IPv6, so the firewalls' holes are where the addresses say.
+        if left == .dualStack && right == .dualStack { return .direct }
         // The peer's SYN comes from a port that nobody could foretell.
         let kinds = [left, right].compactMap(\.behaviour)
         if kinds.contains(where: { $0.mapping == .perConnection }) { return .relayed }

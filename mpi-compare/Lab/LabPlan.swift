@@ -64,12 +64,15 @@ struct LabPlan: Sendable {
         return inNamespace(name, ["/bin/sh", "-euc", script])
     }
 
-    /// Nobody asks whether an address is taken, link-local ones included: the answer takes a second.
+    /// Nobody asks whether an address is taken, link-local ones included: before the answer a router
+    /// asks nobody for a host's link-layer address, and the first packets wait for a second. Without
+    /// probes, but with detection on, an address is still tentative for up to that long.
     private var settings6: [LabCommand] {
         let dualStack = nodes.filter { $0.network6 != nil }.map(\.name)
         if dualStack.isEmpty { return [] }
         return ([AddressPlan.coreName] + dualStack).map { name in
-            var script = "cd /proc/sys/net/ipv6/conf; echo 0 >default/dad_transmits"
+            var script = "cd /proc/sys/net/ipv6/conf"
+            for scope in ["all", "default"] { script += "; echo 0 >\(scope)/accept_dad" }
             if isRouter(name) { script += "; echo 1 >all/forwarding" }
             return inNamespace(name, ["/bin/sh", "-euc", script])
         }

@@ -86,7 +86,9 @@ final class ControlLoop {
 
     private func obey(_ command: ControlState.Command) {
         switch command {
-        case .connect(let deadline): connectDeadline = deadline
+        case .connect(let deadline):
+            // After a failure nothing looks at it, and it would keep the loop awake.
+            if state.firstCause == nil { connectDeadline = deadline }
         case .need(let peer): need(peer)
         case .report(let cause): report(cause)
         case .leave(let deadline):
@@ -157,7 +159,7 @@ extension ControlLoop {
             heartbeatInterval = welcome.heartbeatInterval
             nextHeartbeat = .now + heartbeatInterval
         case .roster(let roster):
-            guard let rank, let mesh, !mesh.isStarted else { return }
+            guard let rank, let mesh, !mesh.isStarted, state.firstCause == nil else { return }
             guard roster.count == configuration.url.size else {
                 return fail(misfit("sent a roster of \(roster.count) ranks"))
             }
@@ -166,7 +168,8 @@ extension ControlLoop {
                 PeerIdentity(configuration, rank: rank), roster: roster,
                 policy: configuration.url.candidates, roundTripTime: server.roundTripTime,
                 relayAddress: configuration.url.candidates == .turn ? nil : server.address,
-                isOnDemand: configuration.url.isLazy, now: .now)
+                isOnDemand: configuration.url.isLazy, keepAlive: configuration.url.keepAlive,
+                now: .now)
             server.observation?.stop()
             state.joined.fulfil(
                 .success(ControlState.Seat(rank: rank, ranksOnHost: mesh.ranksOnHost)))

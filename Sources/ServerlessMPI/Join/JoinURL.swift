@@ -34,6 +34,8 @@ public enum CandidatePolicy: String, Sendable {
 /// - `mesh` (512): up to so many ranks all connect to each other before the program starts; in a
 ///   larger job two ranks connect when one first sends to the other. 0: always only then.
 /// - `observer` (none): the server's observer port, which lets it tell kinds of NAT apart.
+/// - `keepalive` (60): seconds after which an idle connection between ranks shows a sign of life, so
+///   that no NAT forgets it.
 /// - `candidates` (`all`): `all`, `relayed` or `turn`.
 public struct JoinURL: Sendable, Equatable {
     public var host: String
@@ -47,6 +49,7 @@ public struct JoinURL: Sendable, Equatable {
     /// The largest job whose ranks all connect to each other before the program starts.
     public var mesh: Int
     public var observerPort: UInt16?
+    public var keepAlive: Duration
     public var candidates: CandidatePolicy
 
     /// Half of the 1024 descriptors a function may have on AWS Lambda: while a link is made it
@@ -55,6 +58,10 @@ public struct JoinURL: Sendable, Equatable {
     /// The most ranks one job may have.
     public static let maximumSize = 4096
     public static let maximumJobByteCount = 64
+    /// NAT gateways forget an idle connection after 350 s, and some routers after less.
+    public static let defaultKeepAlive = Duration.seconds(60)
+    /// The kernel takes no more.
+    static let maximumKeepAliveSeconds = 32_767
     /// The longest timeout accepted, in seconds: a week.
     static let maximumTimeoutSeconds = 604_800.0
 
@@ -62,7 +69,7 @@ public struct JoinURL: Sendable, Equatable {
         host: String, port: UInt16, job: String, epoch: UInt64 = 0, size: Int,
         encryption: EncryptionMode = .on, joinTimeout: Duration = .seconds(30),
         timeout: Duration = .seconds(300), mesh: Int = defaultMesh, observerPort: UInt16? = nil,
-        candidates: CandidatePolicy = .all
+        keepAlive: Duration = defaultKeepAlive, candidates: CandidatePolicy = .all
     ) {
         self.host = host
         self.port = port
@@ -74,6 +81,7 @@ public struct JoinURL: Sendable, Equatable {
         self.timeout = timeout
         self.mesh = mesh
         self.observerPort = observerPort
+        self.keepAlive = keepAlive
         self.candidates = candidates
     }
 
@@ -102,6 +110,8 @@ extension JoinURL: CustomStringConvertible {
             + "&encryption=\(encryption)&join-timeout=\(Self.seconds(joinTimeout))"
             + "&timeout=\(Self.seconds(timeout))&mesh=\(mesh)"
             + (observerPort.map { "&observer=\($0)" } ?? "")
+            + (keepAlive == Self.defaultKeepAlive
+                ? "" : "&keepalive=\(Self.seconds(keepAlive))")
             + (candidates == .all ? "" : "&candidates=\(candidates.rawValue)")
     }
 
@@ -164,6 +174,14 @@ extension JoinURL {
                 throw Self.wrong("observer must be a port, the one `rendezvous serve` prints")
             }
             observerPort = port
+        case "keepalive":
+            guard let number = Int(value), (1...Self.maximumKeepAliveSeconds).contains(number)
+            else {
+                throw Self.wrong(
+                    "keepalive must be a whole number of seconds from 1 to"
+                        + " \(Self.maximumKeepAliveSeconds)")
+            }
+            keepAlive = .seconds(number)
         case "candidates":
             guard let policy = CandidatePolicy(rawValue: String(value)) else {
                 throw Self.wrong("candidates must be all, relayed or turn")

@@ -92,11 +92,14 @@ extension ControlLoop {
     /// meantime carries what it said before.
     func departed(_ peer: Int) {
         guard let mesh, mesh.isStarted, !mesh.isLinked(peer) else { return }
-        report(
-            MPIError(
-                .peerLost, operation: "connect",
-                reason: "it has left the job, and there was no connection to it before",
-                peer: peer))
+        // Not from within the reading of the server's messages: to report is to write, and may end
+        // the connection.
+        state.post(
+            .report(
+                MPIError(
+                    .peerLost, operation: "connect",
+                    reason: "it has left the job, and there was no connection to it before",
+                    peer: peer)))
     }
 
     /// Hands over what is finished; fails the job over a link that could not be made in time.

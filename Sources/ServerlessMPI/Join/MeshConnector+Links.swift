@@ -85,6 +85,7 @@ extension MeshConnector {
         else { return }
         watchesWrites.remove(number)
         poll.forget(connection.descriptor)
+        Socket.keepAlive(connection.descriptor, every: keepAlive)
         let local = Socket.localAddress(connection.descriptor)
         let remote = Socket.remoteAddress(connection.descriptor)
         let isRelayed = connection.isRelayed

@@ -19,6 +19,8 @@ final class MeshConnector {
     let poll: EventPoll
     let port: UInt16
     var relayAddress: SocketAddress?
+    /// How often idle links show a sign of life.
+    var keepAlive = JoinURL.defaultKeepAlive
     var relayRequests: [Int] = []
     var listenAgain: ContinuousClock.Instant?
     var listeners: [(token: UInt64, descriptor: Int32)] = []
@@ -96,10 +98,11 @@ final class MeshConnector {
     func start(
         _ identity: PeerIdentity, roster: [RosterEntry], policy: CandidatePolicy = .all,
         roundTripTime: Duration, relayAddress: SocketAddress?, isOnDemand: Bool,
-        now: ContinuousClock.Instant
+        keepAlive: Duration = JoinURL.defaultKeepAlive, now: ContinuousClock.Instant
     ) {
         self.identity = identity
         self.relayAddress = relayAddress
+        self.keepAlive = keepAlive
         plans = PeerPlan.plans(
             roster: roster, rank: identity.rank, port: port, policy: policy)
         links = Array(repeating: nil, count: plans.count)

@@ -27,7 +27,7 @@ extension Engine {
 
     private func makeLink(to peer: Int) -> LinkPointer {
         let link = LinkPointer.allocate(capacity: 1)
-        link.initialize(to: Link(peer: peer, window: window))
+        link.initialize(to: Link(peer: peer))
         links[peer] = link
         return link
     }
@@ -59,7 +59,7 @@ extension Engine {
         guard links.indices.contains(peer), peer != rank, links[peer]?.pointee.isAttached != true
         else { return EstablishedLink.close([established]) }
         let link = links[peer] ?? makeLink(to: peer)
-        link.pointee.attach(established)
+        link.pointee.attach(established, window: window)
         if link.pointee.isRelayed, rank < peer { link.pointee.turns = RelayTurns() }
         paths[peer] = established.path
         try poller.add(link.pointee.socket, Poller.readable, token: UInt64(peer))
@@ -67,8 +67,10 @@ extension Engine {
         if isLeaving {
             attachLate(link)
         } else {
-            // Each frame tells the credit limit; without any to send this one does.
-            if !link.pointee.hasQueue { enqueue(FrameHeader(type: .credit), on: link) }
+            // Frames that were queued before tell the least limit; without any nothing is told.
+            if !link.pointee.hasQueue || link.pointee.receiveCredit.isDue {
+                enqueue(FrameHeader(type: .credit), on: link)
+            }
             flush(link)
         }
         // What TLS read ahead during the handshake raises no event any more.

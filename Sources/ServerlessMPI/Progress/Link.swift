@@ -78,17 +78,17 @@ struct Link {
     var lastError: Int32 = 0
     var watchedEvents: UInt32 = 0
 
-    /// A wanted link.
-    init(peer: Int, window: UInt64) {
+    /// A wanted link. Until it is known whether a relay carries it, its frames promise the least.
+    init(peer: Int) {
         self.peer = Int32(peer)
         staging = .allocate(byteCount: Self.stagingByteCount, alignment: 64)
-        receiveCredit = ReceiveCredit(window: window)
+        receiveCredit = ReceiveCredit(window: 0)
     }
 
     var isAttached: Bool { socket >= 0 }
 
     /// The connection is there.
-    mutating func attach(_ established: EstablishedLink) {
+    mutating func attach(_ established: EstablishedLink, window: UInt64) {
         socket = established.fileDescriptor
         isRelayed = established.path.candidate == .relayed
         tls = established.tls
@@ -98,7 +98,7 @@ struct Link {
         isWriteBlocked = false
         isReadClosed = false
         // What is unreceived fills the relay, not this rank's memory: the least there is will do.
-        if isRelayed { receiveCredit = ReceiveCredit(window: 0) }
+        if !isRelayed { receiveCredit = ReceiveCredit(window: window) }
     }
 
     func destroy() {

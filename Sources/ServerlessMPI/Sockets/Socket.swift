@@ -117,6 +117,17 @@ enum Socket {
         _ = setsockopt(descriptor, tcp, TCP_CONGESTION, "cubic", 5)
     }
 
+    /// An idle connection sends a sign of life that often, so that no NAT on the way forgets it. One
+    /// that is lost is repeated sooner than the next would be due.
+    static func keepAlive(_ descriptor: Int32, every interval: Duration) {
+        let seconds = Int32(clamping: interval.components.seconds)
+        setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        setOption(descriptor, tcp, TCP_KEEPIDLE, max(seconds, 1))
+        setOption(descriptor, tcp, TCP_KEEPINTVL, min(max(seconds, 1), longestProbeSeconds))
+    }
+
+    private static let longestProbeSeconds: Int32 = 15
+
     /// The kernel's smoothed round-trip time of a connection.
     static func roundTripTime(_ descriptor: Int32) -> Duration {
         var information = tcp_info()

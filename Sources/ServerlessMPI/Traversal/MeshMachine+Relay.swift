@@ -14,7 +14,10 @@ extension MeshMachine {
             let relay = found.relay, !relay.isHopeless
         else { return }
         peers[peer]?.relay?.askAt = nil
-        if let older = relay.connection { abandon(older, of: peer) }
+        // The nomination of one that is authenticated may be on its way.
+        if let older = relay.connection, !found.authenticated.contains(older) {
+            abandon(older, of: peer)
+        }
         let connection = newConnection()
         owner[connection] = peer
         peers[peer]?.relay?.connection = connection

@@ -143,14 +143,16 @@ struct MeshMachine {
         return actions
     }
 
-    /// When `advance` must be called next.
+    /// When `advance` must be called next. Who was given up by the latest time is no reason to wake:
+    /// `hopelessPeer` says so since then.
     var nextDeadline: Instant? {
         var earliest: Instant?
         for index in wanted {
             guard let peer = peers[index] else { continue }
+            let givingUp = givingUpTime(peer).flatMap { $0 > clock ? $0 : nil }
             let due =
                 peer.attempts.map(\.dialAt)
-                + [peer.relay?.askAt, peer.relay?.nominateAt, givingUpTime(peer), earliest]
+                + [peer.relay?.askAt, peer.relay?.nominateAt, givingUp, earliest]
             earliest = due.compactMap(\.self).min()
         }
         return earliest
@@ -195,18 +197,26 @@ extension MeshMachine {
             peer.need < need
         else { return }
         peers[index]?.need = need
-        guard peer.need == .nobody else { return }
+        guard peer.need == .nobody else {
+            // The time in which only the peer was in need is not this rank's own.
+            if peer.hopelessSince != nil { peers[index]?.hopelessSince = now }
+            return
+        }
         wanted.insert(index, at: wanted.firstIndex { $0 > index } ?? wanted.endIndex)
         for (number, attempt) in peer.attempts.enumerated() where attempt.connection == nil {
             let dialAt = now + delay(of: attempt.candidate, peer)
             peers[index]?.attempts[number].dialAt = dialAt
+            peers[index]?.attempts[number].isHopeless = false
         }
+        peers[index]?.hopelessSince = nil
         if relayAddress != nil {
-            let relay = RelayedAttempt(
+            var relay = RelayedAttempt(
                 asks: rank < index,
                 isDirectHopeless: peer.isDirectHopeless || peer.attempts.isEmpty,
                 roundTripTime: roundTripTime, peerCount: peers.count,
                 start: peer.isSameHost ? now + Self.fallbackDelay : now)
+            // One that an earlier need has led to may still become the link.
+            relay.connection = peer.relay?.connection
             peers[index]?.relay = relay
         }
         reconsider(index, now)

@@ -12,10 +12,11 @@ struct PeerPlan: Equatable, Sendable {
 
 extension PeerPlan {
     /// By which kind of address the peer is at the other end of a direct connection. A NAT may
-    /// show it at a port that nobody has announced.
+    /// show it at a port that nobody has announced, and may share its address with a TURN server.
     func kind(of remote: SocketAddress) -> CandidateKind {
-        let known = candidates.first { $0.address == remote }
-        return (known ?? candidates.first { $0.address.ip == remote.ip })?.kind ?? .host
+        let direct = candidates.filter { $0.kind != .relayed }
+        let known = direct.first { $0.address == remote }
+        return (known ?? direct.first { $0.address.ip == remote.ip })?.kind ?? .host
     }
 
     /// The plans for every rank of a roster, nil at `rank`.
