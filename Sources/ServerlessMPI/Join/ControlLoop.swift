@@ -128,7 +128,8 @@ extension ControlLoop {
         hasJoined = true
         let relayed = [turn?.candidate].compactMap(\.self)
         let url = configuration.url
-        let direct = url.candidates == .all ? mesh.hostCandidates : []
+        let isDirect = url.candidates == .all && configuration.announcesHostAddresses
+        let direct = isDirect ? mesh.hostCandidates : []
         server.send(
             .join(
                 JoinRequest(
@@ -169,7 +170,10 @@ extension ControlLoop {
                 isOnDemand: configuration.url.isLazy, now: .now)
             server.observation?.stop()
             state.joined.fulfil(
-                .success(ControlState.Seat(rank: rank, ranksOnHost: mesh.ranksOnHost)))
+                .success(
+                    ControlState.Seat(
+                        rank: rank, ranksOnHost: mesh.ranksOnHost,
+                        attachment: attachment(mesh, roster[rank]))))
         case .connect(let peer): signalled(peer)
         case .departed(let peer): departed(peer)
         case .refused(let cause), .failed(let cause): fail(cause)
@@ -181,6 +185,21 @@ extension ControlLoop {
 }
 
 // MARK: Mesh and failure
+
+extension ControlLoop {
+    private func attachment(_ mesh: MeshConnector, _ own: RosterEntry) -> NetworkAttachment {
+        NetworkAttachment(
+            serverAddress: server.address?.description ?? "",
+            localAddress: server.localAddress?.description ?? "",
+            observedAddress: own.observed.description, natClass: own.natClass,
+            hostAddresses: mesh.hostCandidates.map(\.address.ip),
+            roundTripTime: server.roundTripTime,
+            turn: turn.map { turn in
+                let address = turn.candidate?.address.description
+                return address.map { .address($0) } ?? .failed(turn.trouble ?? "no answer")
+            })
+    }
+}
 
 extension ControlLoop {
     private func turnMoved() {

@@ -1,7 +1,9 @@
 // What kind of NAT a rank sits behind, as far as two observations can tell (RFC 5780's idea with
 // TCP): a hint that orders attempts, never a verdict. Pure.
 
-enum NATClass: UInt8, Sendable, CaseIterable, CustomStringConvertible {
+/// What the rendezvous server can tell of the NAT before a rank.
+public enum NATClass: UInt8, Sendable, CaseIterable, CustomStringConvertible {
+    /// The server has seen the rank only once.
     case unknown = 0
     /// The server sees one of the rank's own addresses: no NAT, though perhaps a firewall.
     case open = 1
@@ -23,7 +25,7 @@ enum NATClass: UInt8, Sendable, CaseIterable, CustomStringConvertible {
         }
     }
 
-    var description: String {
+    public var description: String {
         switch self {
         case .unknown: "unknown"
         case .open: "open"
