@@ -73,7 +73,8 @@ struct ProbeCommand: ParsableCommand {
     /// Where the server is: by option, or where this place's ranks would look for it.
     private func place() throws -> JoinURL {
         if let server {
-            guard let url = try? JoinURL(parsing: "rendezvous://\(server)/\(Self.jobPrefix)?size=1"),
+            guard
+                let url = try? JoinURL(parsing: "rendezvous://\(server)/\(Self.jobPrefix)?size=1"),
                 url.port > 0
             else { throw UsageError("--server \(server): give HOST:PORT of a rendezvous server") }
             return url
@@ -134,7 +135,8 @@ struct ProbeCommand: ParsableCommand {
 
     private func oneLine(_ reason: String) -> String {
         let flat = String(reason.map { $0.isNewline ? " " : $0 })
-        return server == nil ? flat : flat.replacing(JoinConfiguration.Variable.url, with: "--server")
+        return server == nil
+            ? flat : flat.replacing(JoinConfiguration.Variable.url, with: "--server")
     }
 
     /// One line, in terms of this command's options.

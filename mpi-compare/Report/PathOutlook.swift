@@ -16,14 +16,23 @@ public enum PeerPlace: String, Sendable, CaseIterable {
 public enum PathOutlook: Sendable, Equatable {
     case direct
     case relayed
-    /// For want of knowledge: why.
+    /// For want of knowledge: on what, in words.
     case depends(String)
 
     public var words: String {
         switch self {
         case .direct: "direct"
         case .relayed: "relay"
-        case .depends(let on): "direct or relay: \(on)"
+        case .depends(let words): words
+        }
+    }
+
+    /// For programs.
+    public var name: String {
+        switch self {
+        case .direct: "direct"
+        case .relayed: "relay"
+        case .depends: "depends"
         }
     }
 
@@ -39,16 +48,16 @@ public enum PathOutlook: Sendable, Equatable {
         case (_, .open), (_, .sameNetwork): .direct
         // The port of the one is known to nobody, and the door of the other opens for no stranger.
         case (.symmetric, .firewall), (.symmetric, .cone), (.symmetric, .symmetric): .relayed
-        case (.cone, .symmetric): .relayed
-        case (.open, .symmetric): .depends("direct unless a firewall guards this machine")
+        case (.cone, .symmetric), (.unknown, .symmetric): .relayed
+        case (.open, .symmetric): .depends("direct, or relay if a firewall guards this machine")
         case (.open, .firewall), (.open, .cone), (.cone, .firewall), (.cone, .cone): .direct
-        case (.unknown, .symmetric): .depends("relay unless this machine is open to all")
-        case (.unknown, .firewall), (.unknown, .cone): .depends("relay if the NAT is symmetric")
+        case (.unknown, .firewall), (.unknown, .cone):
+            .depends("direct, or relay if the NAT here is symmetric")
         case (_, .sameNAT):
             switch hairpins {
             case true?: .direct
             case false?: .relayed
-            case nil: .depends("whether the NAT leads back inside is unknown")
+            case nil: .depends("relay, or direct if the NAT hairpins")
             }
         }
     }

@@ -54,13 +54,22 @@ extension ProbeReport {
         let width = facts.map(\.0.count).max() ?? 0
         var table = TextTable([("a rank here reaches a rank with", .left), ("by", .left)])
         for (place, outlook) in outlooks { table.add([place.rawValue, path(outlook)]) }
-        return facts.filter { !$0.1.isEmpty }.map { name, words in
-            name + String(repeating: " ", count: width - name.count + 2) + words
-        } + [""] + table.lines() + notes
+        let indentation = String(repeating: " ", count: width + 2)
+        let text = facts.filter { !$0.1.isEmpty }.flatMap { name, words in
+            wrapped(words, to: 96 - indentation.count).enumerated().map { number, line in
+                (number > 0 ? indentation : name + indentation.dropFirst(name.count)) + line
+            }
+        }
+        return text + [""] + table.lines() + notes
     }
 
     private var nat: String {
         switch attachment.natClass {
+        case .open where attachment.observedScope == .loopback:
+            "none to a server on this machine: probe a server out there, or probe from out there"
+        case .open where attachment.observedScope == .local:
+            "none to the server (open), but both are in one private network: what lies between "
+                + "it and the rest of the world only a server out there can tell"
         case .open:
             "none: the server sees one of this machine's own addresses (open); whether a firewall "
                 + "guards it is unknown"
@@ -149,6 +158,19 @@ extension ProbeReport {
     private func flat(_ text: String) -> String { String(text.map { $0.isNewline ? " " : $0 }) }
 }
 
+/// Lines of whole words; a word that is longer than `width` has one of its own.
+func wrapped(_ words: String, to width: Int) -> [String] {
+    var lines: [String] = []
+    for word in words.split(separator: " ") {
+        if let last = lines.last, last.count + 1 + word.count <= width {
+            lines[lines.count - 1] = last + " " + word
+        } else {
+            lines.append(String(word))
+        }
+    }
+    return lines
+}
+
 private func milliseconds(_ duration: Duration) -> Double { duration / .milliseconds(1) }
 
 // MARK: JSON
@@ -185,7 +207,7 @@ extension ProbeReport {
         case nil: fields.append(JSONField("turn", .null))
         }
         fields.append(JSONField("descriptors_max", .integer(descriptorsMax)))
-        let paths = outlooks.map { JSONField("\($0.place)", .string($0.outlook.words)) }
+        let paths = outlooks.map { JSONField("\($0.place)", .string($0.outlook.name)) }
         fields.append(JSONField("paths", .object(paths)))
         return .object(fields)
     }

@@ -189,9 +189,8 @@ extension ControlLoop {
 extension ControlLoop {
     private func attachment(_ mesh: MeshConnector, _ own: RosterEntry) -> NetworkAttachment {
         NetworkAttachment(
-            serverAddress: server.address?.description ?? "",
-            localAddress: server.localAddress?.description ?? "",
-            observedAddress: own.observed.description, natClass: own.natClass,
+            serverAddress: server.address, localAddress: server.localAddress,
+            observed: own.observed, natClass: own.natClass,
             hostAddresses: mesh.hostCandidates.map(\.address.ip),
             roundTripTime: server.roundTripTime,
             turn: turn.map { turn in

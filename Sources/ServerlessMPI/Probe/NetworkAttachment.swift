@@ -11,12 +11,24 @@ public struct NetworkAttachment: Sendable, Equatable {
         case failed(String)
     }
 
+    /// How far an address is known.
+    public enum Scope: Sendable {
+        /// On this machine only.
+        case loopback
+        /// In a network of its own: RFC 1918, RFC 6598 (carriers' NATs), RFC 4193.
+        case local
+        case global
+    }
+
     /// `address:port` of the rendezvous server, as this rank reaches it.
     public var serverAddress: String
     /// `address:port` of this end of the connection to it.
     public var localAddress: String
     /// `address:port` from which the server sees this rank.
     public var observedAddress: String
+    /// Where that is an address. Unless it is global, what lies beyond the server's own network
+    /// has not been seen.
+    public var observedScope: Scope
     /// What the server makes of that and of what its observer port has seen.
     public var natClass: NATClass
     /// The addresses of this machine's interfaces, loopback left out.
@@ -29,13 +41,14 @@ public struct NetworkAttachment: Sendable, Equatable {
     public var turn: TURNAllocation?
 
     public init(
-        serverAddress: String, localAddress: String, observedAddress: String, natClass: NATClass,
-        hostAddresses: [String], hasGlobalIPv6: Bool, roundTripTime: Duration,
-        turn: TURNAllocation? = nil
+        serverAddress: String, localAddress: String, observedAddress: String,
+        observedScope: Scope = .global, natClass: NATClass, hostAddresses: [String],
+        hasGlobalIPv6: Bool, roundTripTime: Duration, turn: TURNAllocation? = nil
     ) {
         self.serverAddress = serverAddress
         self.localAddress = localAddress
         self.observedAddress = observedAddress
+        self.observedScope = observedScope
         self.natClass = natClass
         self.hostAddresses = hostAddresses
         self.hasGlobalIPv6 = hasGlobalIPv6
@@ -44,12 +57,15 @@ public struct NetworkAttachment: Sendable, Equatable {
     }
 
     init(
-        serverAddress: String, localAddress: String, observedAddress: String, natClass: NATClass,
-        hostAddresses: [IPAddress], roundTripTime: Duration, turn: TURNAllocation?
+        serverAddress: SocketAddress?, localAddress: SocketAddress?, observed: SocketAddress,
+        natClass: NATClass, hostAddresses: [IPAddress], roundTripTime: Duration,
+        turn: TURNAllocation?
     ) {
         self.init(
-            serverAddress: serverAddress, localAddress: localAddress,
-            observedAddress: observedAddress, natClass: natClass,
+            serverAddress: serverAddress?.description ?? "",
+            localAddress: localAddress?.description ?? "",
+            observedAddress: observed.description, observedScope: observed.ip.scope,
+            natClass: natClass,
             hostAddresses: hostAddresses.filter { !$0.isLoopback }.map(\.description),
             hasGlobalIPv6: hostAddresses.contains(where: \.isGlobalIPv6),
             roundTripTime: roundTripTime, turn: turn)
@@ -60,5 +76,19 @@ extension IPAddress {
     /// 2000::/3, the only global unicast there is yet.
     var isGlobalIPv6: Bool {
         if case .v6(let high, _) = self { high >> 61 == 1 } else { false }
+    }
+
+    var scope: NetworkAttachment.Scope {
+        switch self {
+        case _ where isLoopback: .loopback
+        case .v4(let address):
+            switch address {
+            case _ where address >> 24 == 10, _ where address >> 20 == 0xac1,
+                _ where address >> 16 == 0xc0a8, _ where address >> 22 == 0x6440 >> 6:
+                .local
+            default: .global
+            }
+        case .v6: isGlobalIPv6 ? .global : .local
+        }
     }
 }

@@ -41,7 +41,7 @@ public struct NetworkProbe: Sendable {
 
     private let url: JoinURL
     private let serverKey: Secret
-    private let turn: TURNConfiguration?
+    var turn: TURNConfiguration?
 
     /// How long the thread that probes may take to come back after its deadline.
     private static let grace = Duration.seconds(1)
@@ -95,8 +95,12 @@ public struct NetworkProbe: Sendable {
         switch first.wait(until: limit) {
         case .failure(let cause)?: throw cause
         case .success(let attachment)?:
-            if let findings = last.wait(until: limit) { return findings }
-            return Findings(attachment: attachment, relay: .failure(Self.late))
+            let findings =
+                last.wait(until: limit)
+                ?? Findings(attachment: attachment, relay: .failure(Self.late))
+            // That says nothing about the network.
+            if case .failure(let cause) = findings.relay, cause.code == .staleEpoch { throw cause }
+            return findings
         case nil: throw Self.late
         }
     }

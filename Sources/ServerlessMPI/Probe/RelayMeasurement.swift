@@ -38,7 +38,8 @@ enum RelayMeasurement {
             }
             defer { follower.join() }
             return .success(
-                try take(part: { (world) throws(MPIError) in try lead(world, deadline) }, in: pair[0])
+                try take(
+                    part: { (world) throws(MPIError) in try lead(world, deadline) }, in: pair[0])
             )
         } catch {
             return .failure(error)
@@ -46,7 +47,8 @@ enum RelayMeasurement {
     }
 
     private static func take<Value>(
-        part: (ServerlessCommunicator) throws(MPIError) -> Value, in configuration: JoinConfiguration
+        part: (ServerlessCommunicator) throws(MPIError) -> Value,
+        in configuration: JoinConfiguration
     ) throws(MPIError) -> Value {
         let membership = try Membership(configuration)
         do throws(MPIError) {
