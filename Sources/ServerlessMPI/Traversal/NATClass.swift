@@ -16,7 +16,10 @@ public enum NATClass: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     ///   - observed: where the rendezvous connection comes from.
     ///   - second: where the connection to the observer port comes from, if it has been seen.
     init(observed: SocketAddress, second: SocketAddress?, candidates: [Candidate]) {
-        if candidates.contains(where: { $0.kind == .host && $0.address == observed }) {
+        // Only one of the loopback addresses is announced, but no NAT lies before any.
+        if observed.ip.isLoopback
+            || candidates.contains(where: { $0.kind == .host && $0.address == observed })
+        {
             self = .open
         } else if let second {
             self = second == observed ? .cone : .symmetric
