@@ -86,13 +86,13 @@ let package = Package(
             dependencies: ["Lab", "MessagePassing", "Processes", "ServerlessMPI"],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
-            name: "Report", dependencies: ["Lab", "Records"], path: "mpi-compare/Report",
-            swiftSettings: strict),
+            name: "Report", dependencies: ["Lab", "MessagePassing", "Records", "ServerlessMPI"],
+            path: "mpi-compare/Report", swiftSettings: strict),
         .executableTarget(
             name: "mpi-compare",
             dependencies: [
-                "Lab", "Launchers", "Processes", "Records", "Report", "ServerlessMPI", "Workloads",
-                argumentParser,
+                "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
+                "ServerlessMPI", "Workloads", argumentParser,
             ],
             path: "mpi-compare/CLI", swiftSettings: strict),
         rankProgram(
@@ -148,8 +148,9 @@ let package = Package(
         .testTarget(
             name: "NATTests",
             dependencies: [
-                "Lab", "Processes", "Records", "Report", "mpi-compare", "worker-link",
-                "worker-serverless", "worker-threads",
+                "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
+                "ServerlessMPI", "mpi-compare", "worker-link", "worker-serverless",
+                "worker-threads",
             ],
             swiftSettings: strict),
         // What a user of the built programs sees when things go wrong.

@@ -31,7 +31,8 @@ struct Membership {
             let links = try control.connectMesh(deadline: deadline)
             setUp = SetUp(
                 joinTime: joined - start, connectTime: ContinuousClock.now - joined,
-                encryption: configuration.url.encryption, paths: links.map { $0?.path })
+                encryption: configuration.url.encryption, paths: links.map { $0?.path },
+                attachment: control.attachment)
             engine = try Engine(
                 rank: control.rank, links: links, settings: settings,
                 ranksOnHost: control.ranksOnHost, connector: { control.need($0) })

@@ -11,6 +11,8 @@ public struct SetUp: Sendable {
     /// The connection to each rank of the world, nil to itself and where links are made when they
     /// are needed; `ServerlessCommunicator.paths` tells of those too.
     public var paths: [LinkPath?]
+    /// What the rendezvous server sees of this rank. Nil in a world of size 1 without a server.
+    public var attachment: NetworkAttachment?
 
     /// A world of one rank.
     static let alone = SetUp(

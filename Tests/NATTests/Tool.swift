@@ -24,7 +24,10 @@ final class Tool {
     }
 
     /// - Parameter path: its PATH; this process's if none is given.
-    init(_ program: String, _ arguments: [String], path: String? = nil) throws {
+    init(
+        _ program: String, _ arguments: [String], path: String? = nil,
+        environment: [String: String] = [:]
+    ) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(mark)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         self.folder = folder
@@ -32,7 +35,8 @@ final class Tool {
             open(folder.appendingPathComponent(name).path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         }
         defer { for file in files { close(file) } }
-        var variables = ["NAT_TEST_MARK": mark]
+        var variables = environment
+        variables["NAT_TEST_MARK"] = mark
         if let path { variables["PATH"] = path }
         process = try spawn(
             program.contains("/") ? program : Tool.path(program), arguments, variables, input: nil,

@@ -130,7 +130,8 @@ extension ControlLoop {
         hasJoined = true
         let relayed = [turn?.candidate].compactMap(\.self)
         let url = configuration.url
-        let direct = url.candidates == .all ? mesh.hostCandidates : []
+        let isDirect = url.candidates == .all && configuration.announcesHostAddresses
+        let direct = isDirect ? mesh.hostCandidates : []
         server.send(
             .join(
                 JoinRequest(
@@ -172,7 +173,10 @@ extension ControlLoop {
                 now: .now)
             server.observation?.stop()
             state.joined.fulfil(
-                .success(ControlState.Seat(rank: rank, ranksOnHost: mesh.ranksOnHost)))
+                .success(
+                    ControlState.Seat(
+                        rank: rank, ranksOnHost: mesh.ranksOnHost,
+                        attachment: attachment(mesh, roster[rank]))))
         case .connect(let peer): signalled(peer)
         case .departed(let peer): departed(peer)
         case .refused(let cause), .failed(let cause): fail(cause)
@@ -184,6 +188,20 @@ extension ControlLoop {
 }
 
 // MARK: Mesh and failure
+
+extension ControlLoop {
+    private func attachment(_ mesh: MeshConnector, _ own: RosterEntry) -> NetworkAttachment {
+        NetworkAttachment(
+            serverAddress: server.address, localAddress: server.localAddress,
+            observed: own.observed, natClass: own.natClass,
+            hostAddresses: mesh.hostCandidates.map(\.address.ip),
+            roundTripTime: server.roundTripTime,
+            turn: turn.map { turn in
+                let address = turn.candidate?.address.description
+                return address.map { .address($0) } ?? .failed(turn.trouble ?? "no answer")
+            })
+    }
+}
 
 extension ControlLoop {
     private func turnMoved() {

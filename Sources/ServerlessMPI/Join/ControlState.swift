@@ -20,6 +20,7 @@ final class ControlState: Sendable {
         let rank: Int
         /// This one included.
         let ranksOnHost: Int
+        let attachment: NetworkAttachment
     }
 
     private struct Failure {

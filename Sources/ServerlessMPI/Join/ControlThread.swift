@@ -15,6 +15,8 @@ final class ControlThread: Sendable {
     let rank: Int
     /// How many ranks share this host, this one included.
     let ranksOnHost: Int
+    /// How this rank is attached to the network, as the server saw it.
+    let attachment: NetworkAttachment
     var size: Int { configuration.url.size }
 
     private let state: ControlState
@@ -78,6 +80,7 @@ final class ControlThread: Sendable {
         self.configuration = configuration
         rank = seat.rank
         ranksOnHost = seat.ranksOnHost
+        attachment = seat.attachment
         self.state = state
         self.thread = thread
     }

@@ -19,6 +19,8 @@ public struct JoinConfiguration: Sendable {
     var turn: TURNConfiguration?
     /// What tells neighbours from strangers; tests make one machine look like several.
     var hostTag = HostIdentity.tag()
+    /// A probe hides them to find out whether its NAT leads back inside.
+    var announcesHostAddresses = true
 
     public init(
         url: JoinURL, rank: Int? = nil, serverKey: Secret, peerSecret: Secret,

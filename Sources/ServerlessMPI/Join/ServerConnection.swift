@@ -49,7 +49,8 @@ final class ServerConnection {
 
     var isOpen: Bool { if case .open = phase { true } else { false } }
 
-    private(set) var localPort: UInt16?
+    private(set) var localAddress: SocketAddress?
+    var localPort: UInt16? { localAddress?.port }
     /// The server's, as this rank reaches it.
     private(set) var address: SocketAddress?
 
@@ -208,7 +209,7 @@ extension ServerConnection {
 
     private func open(_ descriptor: Int32, _ now: ContinuousClock.Instant) {
         Socket.tune(descriptor)
-        localPort = Socket.localAddress(descriptor)?.port
+        localAddress = Socket.localAddress(descriptor)
         address = Socket.remoteAddress(descriptor)
         do throws(IOFailure) {
             let stream = try MessageStream(

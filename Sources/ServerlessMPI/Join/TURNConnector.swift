@@ -65,9 +65,12 @@ final class TURNConnector {
 
     var name: String { configuration.name }
 
+    /// Why there is no relayed address; nil if there is one, or may yet be.
+    var trouble: String? { machine?.fault?.reason ?? failure }
+
     /// Why this peer cannot come through the TURN server; nil if it can.
     func trouble(with peer: Int) -> String? {
-        if let reason = machine?.fault?.reason ?? failure { return reason }
+        if let trouble { return trouble }
         return peers.indices.contains(peer) ? machine?.denied[peers[peer]]?.reason : nil
     }
 

@@ -1,7 +1,9 @@
 // What kind of NAT a rank sits behind, as far as two observations can tell (RFC 5780's idea with
 // TCP): a hint that orders attempts, never a verdict. Pure.
 
-enum NATClass: UInt8, Sendable, CaseIterable, CustomStringConvertible {
+/// What the rendezvous server can tell of the NAT before a rank.
+public enum NATClass: UInt8, Sendable, CaseIterable, CustomStringConvertible {
+    /// The server has seen the rank only once.
     case unknown = 0
     /// The server sees one of the rank's own addresses: no NAT, though perhaps a firewall.
     case open = 1
@@ -14,7 +16,10 @@ enum NATClass: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     ///   - observed: where the rendezvous connection comes from.
     ///   - second: where the connection to the observer port comes from, if it has been seen.
     init(observed: SocketAddress, second: SocketAddress?, candidates: [Candidate]) {
-        if candidates.contains(where: { $0.kind == .host && $0.address == observed }) {
+        // Only one of the loopback addresses is announced, but no NAT lies before any.
+        if observed.ip.isLoopback
+            || candidates.contains(where: { $0.kind == .host && $0.address == observed })
+        {
             self = .open
         } else if let second {
             self = second == observed ? .cone : .symmetric
@@ -23,7 +28,7 @@ enum NATClass: UInt8, Sendable, CaseIterable, CustomStringConvertible {
         }
     }
 
-    var description: String {
+    public var description: String {
         switch self {
         case .unknown: "unknown"
         case .open: "open"
