@@ -68,6 +68,19 @@ extension LaboratoryTests {
             #expect(tool.output.contains("8/8"), "\(tool.report)")
         }
 
+        @Test("a link that is idle for longer than the routers remember goes on working")
+        func forgetfulRouters() throws {
+            for nat in ["masquerade", "symmetric"] {
+                let tool = try Tool(
+                    "mpi-compare",
+                    [
+                        "lab", "run", "-n", "2", "--nat", nat, "--forget", "3", "--",
+                        Tool.path("worker-link"), "8",
+                    ])
+                #expect(try tool.wait() == 0, "\(nat): \(tool.report)")
+            }
+        }
+
         @Test("packets take the time that the delay line gives them, and not less")
         func delay() throws {
             let tool = try Tool(

@@ -79,7 +79,10 @@ struct LineOptions: ParsableArguments {
     @Option(help: "Mbit/s of every public address, each way; unlimited if not given.")
     var bandwidth: Int?
 
-    @Option(help: "Seconds after which routers forget a connection on which nothing is said.")
+    @Option(
+        help: ArgumentHelp(
+            "Seconds after which routers forget a connection on which nothing is said.",
+            discussion: "Ranks show signs of life three times as often, and at least every 60 s."))
     var forget: Int?
 
     func conditions() throws -> LineConditions {

@@ -54,6 +54,11 @@ private func serverlessPlans(
         encryption: request.isEncrypted ? .on : .none, observerPort: server.observerPort)
     if let seconds = request.operationTimeoutSeconds { url.timeout = .seconds(seconds) }
     if let mesh = request.mesh { url.mesh = mesh }
+    if let seconds = request.internet?.lines.mappingLifetimeSeconds {
+        // One sign of life may be lost on the way, and the next is still in time.
+        let interval = Duration.seconds(max(1, seconds / 3))
+        url.keepAlive = min(interval, JoinURL.defaultKeepAlive)
+    }
     return serverlessPlans(executable, request.arguments, url, server)
 }
 

@@ -1,5 +1,6 @@
 // A rank that connects, exchanges a message with every other rank, and says how it is connected:
-// one line of JSON (LinkReport). The rank program of `nat-grid` and `mesh`.
+// one line of JSON (LinkReport). The rank program of `nat-grid` and `mesh`. With a number of seconds
+// as its argument it then says nothing for so long, and sends once more.
 import Glibc
 import MessagePassing
 import Records
@@ -22,6 +23,10 @@ enum Program {
                 })
             print(report.json)
             fflush(nil)
+            if let seconds = CommandLine.arguments.dropFirst().first.flatMap(UInt32.init) {
+                sleep(seconds)
+                try pass(world)
+            }
         }
     }
 
@@ -30,6 +35,15 @@ enum Program {
         let mine = [Int](repeating: world.rank, count: world.size)
         let all = try world.alltoall(mine.span)
         guard all == Array(0..<world.size) else { throw WrongMessage() }
+    }
+
+    /// From the last rank to the first, one after the other: who receives has sent nothing to let the
+    /// message in.
+    private static func pass(_ world: any Communicator) throws {
+        if world.rank < world.size - 1 {
+            _ = try world.recv(Int.self, from: .rank(world.rank + 1), tag: 1)
+        }
+        if world.rank > 0 { try world.send([world.rank].span, to: .rank(world.rank - 1), tag: 1) }
     }
 
     /// Of the machine's clock, which all its processes share.
