@@ -118,6 +118,24 @@ import Testing
             hostTag: [UInt8](repeating: host, count: 16), candidates: candidates, ticket: ticket)
     }
 
+    @Test func `outcomes are forgotten in their turn, those of jobs with late leavers too`() throws
+    {
+        var limits = RendezvousLimits()
+        limits.rememberedJobs = 1
+        var bench = Bench(limits: limits)
+        try bench.say(.join(Self.request(0)), on: 1, job: "slow")
+        try bench.say(.join(Self.request(1)), on: 2, job: "slow")
+        try bench.end(1)
+        for number in UInt64(3)...9 {
+            try bench.say(.join(Self.request(0)), on: number, job: "job-\(number)")
+            try bench.end(number)
+            #expect(bench.table.jobs["slow"] != nil || number > 6, "a rank has to leave it")
+            if number == 6 { try bench.end(2) }
+        }
+        #expect(Array(bench.table.jobs.keys) == ["job-9"])
+        #expect(bench.table.overOrder == ["job-9"])
+    }
+
     @Test func `all ranks get the roster once the last has come, in one message each`() throws {
         var bench = Bench()
         try bench.say(.join(Self.request(1)), on: 11)

@@ -98,6 +98,16 @@ struct LateLinkTests {
         }
     }
 
+    @Test("a rank that leaves early waits for relayed peers that compute", arguments: [0, 1])
+    func earlyLeaver(rank: Int) throws {
+        let settings = EngineSettings(timeout: .milliseconds(300))
+        let world = EngineWorld(size: 2, settings: settings, candidate: .relayed)
+        try world.check { world in
+            try world.barrier()
+            if world.rank != rank { usleep(1_000_000) }
+        }
+    }
+
     @Test("a receive needs no link: the sender's will do", arguments: [false, true])
     func receiverAsksForNothing(fromAny: Bool) throws {
         let world = LateLinkWorld(EngineWorld(size: 3))

@@ -8,6 +8,7 @@ import MessagePassing
 
 extension Engine {
     /// Flushes, says bye, and waits until the peers have everything. Local; call it once.
+    /// Over a relay that takes until the peers leave, too.
     /// - Throws: `timedOut` if a peer does not take its data within the timeout, or the job's
     ///   first cause if it fails meanwhile.
     func leave() throws(MPIError) {
@@ -23,6 +24,10 @@ extension Engine {
             shutdown(link.pointee.socket, Int32(SHUT_WR))
         }
         try settle(until: deadline, "hand over what it sent") {
+            self.links.allSatisfy { Self.isDelivered($0) || Self.awaitsOnlyBye($0) }
+        }
+        // A peer may compute for longer than a call may take; if it dies, the verdict says so.
+        try settle(until: nil, "see its relayed peers leave") {
             self.links.allSatisfy(Self.isDelivered)
         }
         // Peers that leave now end both directions cleanly; the data is safe either way.
@@ -90,6 +95,12 @@ extension Engine {
         var unacknowledged: Int32 = 0
         guard ioctl(link.pointee.socket, UInt(SIOCOUTQ), &unacknowledged) == 0 else { return true }
         return unacknowledged == 0
+    }
+
+    /// Is all written, and on its way through a relay?
+    private static func awaitsOnlyBye(_ link: LinkPointer?) -> Bool {
+        guard let link else { return false }
+        return link.pointee.isRelayed && !link.pointee.hasQueue
     }
 
     /// Closes all sockets. Nothing works afterwards.

@@ -224,12 +224,19 @@ extension JobTable {
 
     /// Keeps the outcome for latecomers, and forgets the oldest outcome instead.
     mutating func remember(_ name: String) {
-        overOrder.append(name)
-        while overOrder.count > limits.rememberedJobs {
-            let oldest = overOrder.removeFirst()
-            guard let job = jobs[oldest], job.isOver, job.connections.isEmpty else { continue }
-            jobs[oldest] = nil
+        var order = overOrder + [name]
+        var surplus = order.count - limits.rememberedJobs
+        order.removeAll { oldest in
+            guard surplus > 0 else { return false }
+            // Ranks of a failed job may still have to leave it: its turn comes later.
+            if let job = jobs[oldest], job.isOver {
+                guard job.connections.isEmpty else { return false }
+                jobs[oldest] = nil
+            }
+            surplus -= 1
+            return true
         }
+        overOrder = order
     }
 
     /// Ranks word their causes; a log line stays one line.
