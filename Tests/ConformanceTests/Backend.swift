@@ -51,7 +51,10 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         case .openmpi, .openmpiTCP:
             command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "\(ranks)"]
             for (name, value) in environment { command += ["-x", "\(name)=\(value)"] }
-            if self == .openmpiTCP { command += ["--mca", "btl", "tcp,self"] }
+            if self == .openmpiTCP {
+                // By name: Open MPI skips loopback, which may be all that the machine has.
+                command += ["--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "lo"]
+            }
             command.append(program)
         case .serverless, .serverlessTLS, .serverlessLazy:
             let isLazy = self == .serverlessLazy
