@@ -210,7 +210,7 @@ struct ProbeCommandTests {
         defer { server.stop() }
         let token = JobTokens(operatorSecret: secret, job: "probe").serverKey
         let tool = try Tool(
-            "mpi-compare", ["probe", "--server", server.address, "--timeout", "5"],
+            "mpi-compare", ["probe", "--server", server.address, "--timeout", "8"],
             environment: [JoinConfiguration.Variable.serverKey: token.hex])
         #expect(try tool.wait() == 1, "\(tool.report)")
         #expect(tool.output.contains("does not work"), "\(tool.report)")

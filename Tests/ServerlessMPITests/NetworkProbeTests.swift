@@ -32,12 +32,42 @@ import Testing
         }
     }
 
+    @Test func `it joins when the observer has seen it, and without if that takes too long`() throws
+    {
+        let world = try JoinWorld(size: 1, job: "probe")
+        defer { world.server.stop() }
+        for round in 1...20 {
+            var configuration = world.configuration(0)
+            configuration.url.epoch = UInt64(round)
+            configuration.awaitsObservation = true
+            let outcome = JoinWorld.joinAndConnect(configuration)
+            #expect(outcome.error == nil)
+            // Before the join, not eventually.
+            #expect(world.server.counters.observations == round)
+            outcome.end()
+        }
+        // A listener that takes nothing is an observer that never answers.
+        let silent = try Socket.open(.loopback4)
+        defer { close(silent) }
+        try Socket.bind(silent, to: SocketAddress(ip: .loopback4, port: 0))
+        try Socket.listen(silent, backlog: 8)
+        var configuration = world.configuration(0)
+        configuration.url.epoch = 100
+        configuration.url.joinTimeout = .seconds(3)
+        configuration.url.observerPort = try #require(Socket.localAddress(silent)).port
+        configuration.awaitsObservation = true
+        let outcome = JoinWorld.joinAndConnect(configuration)
+        #expect(outcome.error == nil)
+        #expect(world.server.counters.observations == 20)
+        outcome.end()
+    }
+
     @Test func `a refused relay is a finding, not an error`() throws {
         var limits = RendezvousLimits()
         limits.relayedPairs = 0
         let world = try JoinWorld(size: 1, job: "probe", limits: limits)
         defer { world.server.stop() }
-        let findings = try Self.probe(world).run(timeout: .seconds(4))
+        let findings = try Self.probe(world).run(timeout: .seconds(8))
         guard case .failure(let cause) = findings.relay else {
             Issue.record("a relay, though the server has none")
             return

@@ -45,8 +45,8 @@ struct ProbeCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        guard timeout >= 1, timeout <= 3600 else {
-            throw UsageError("--timeout \(timeout): give seconds from 1 to 3600")
+        guard timeout >= 4, timeout <= 3600 else {
+            throw UsageError("--timeout \(timeout): give seconds from 4 to 3600")
         }
         var url = try place()
         if let observer {

@@ -125,8 +125,9 @@ extension ProbeReport {
 
     private var idleLinks: String {
         let what = attachment.natClass == .open ? "a firewall" : "the NAT"
-        return "\(what) may forget a link on which nothing is said, though not before 2 h 4 min "
-            + "(RFC 5382); some do within minutes"
+        let seconds = JoinURL.defaultKeepAlive.components.seconds
+        return "kept known by a sign of life every \(seconds) s; if \(what) forgets sooner, put "
+            + "keepalive=SECONDS into the join URL"
     }
 
     private var notes: [String] {

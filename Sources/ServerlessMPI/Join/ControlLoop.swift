@@ -67,6 +67,7 @@ final class ControlLoop {
         [
             server.wakeTime, mesh?.wakeTime, turn?.wakeTime, nextHeartbeat, reported?.deadline,
             leaveDeadline, demands.wakeTime,
+            isAwaitingObservation ? server.observation?.deadline : nil,
             mesh?.isComplete == true ? nil : connectDeadline,
         ].compactMap(\.self).min()
     }
@@ -75,6 +76,7 @@ final class ControlLoop {
         if server.passTime(now) { serverMoved() }
         mesh?.passTime(now)
         turn?.passTime(now)
+        if !hasJoined { serverMoved() }
         if let due = nextHeartbeat, now >= due {
             nextHeartbeat = now + heartbeatInterval
             server.send(.heartbeat)
@@ -124,9 +126,15 @@ extension ControlLoop {
         // Otherwise the job goes on without the server: the ranks have each other.
     }
 
+    private var isAwaitingObservation: Bool {
+        !hasJoined && configuration.awaitsObservation
+            && server.observation?.isSettled(.now) == false
+    }
+
     /// Joins once the addresses to announce are known: the relayed one comes last.
     private func joinWhenReady() {
-        guard !hasJoined, server.isOpen, let mesh, turn?.isSettled != false else { return }
+        guard !hasJoined, server.isOpen, let mesh, turn?.isSettled != false, !isAwaitingObservation
+        else { return }
         hasJoined = true
         let relayed = [turn?.candidate].compactMap(\.self)
         let url = configuration.url

@@ -21,6 +21,8 @@ public struct JoinConfiguration: Sendable {
     var hostTag = HostIdentity.tag()
     /// A probe hides them to find out whether its NAT leads back inside.
     var announcesHostAddresses = true
+    /// A probe is there to learn its NAT class, so it joins only when the observer has seen it.
+    var awaitsObservation = false
 
     public init(
         url: JoinURL, rank: Int? = nil, serverKey: Secret, peerSecret: Secret,

@@ -11,6 +11,8 @@ final class MappingObservation {
     private let token: UInt64
     private var descriptor: Int32?
     private var output: [UInt8]
+    /// When nobody waits for it any longer.
+    private(set) var deadline = ContinuousClock.now
 
     init(poll: EventPoll, token: UInt64) {
         self.poll = poll
@@ -18,7 +20,11 @@ final class MappingObservation {
         output = Preamble(.observation, id: id).encoded
     }
 
-    func start(from port: UInt16, to address: SocketAddress) {
+    /// Has the server got it, or most likely never will?
+    func isSettled(_ now: ContinuousClock.Instant) -> Bool { descriptor == nil || now >= deadline }
+
+    func start(from port: UInt16, to address: SocketAddress, timeout: Duration) {
+        deadline = .now + timeout
         guard let opened = try? Socket.open(address.ip) else { return }
         descriptor = opened
         Socket.sharePort(opened)

@@ -180,7 +180,9 @@ extension ServerConnection {
         else { return }
         observation?.stop()
         observation = MappingObservation(poll: poll, token: observationToken)
-        observation?.start(from: own.port, to: SocketAddress(ip: address.ip, port: port))
+        observation?.start(
+            from: own.port, to: SocketAddress(ip: address.ip, port: port),
+            timeout: min(Self.attemptTimeout, configuration.url.joinTimeout / 3))
     }
 
     private func abandon(_ descriptor: Int32, _ cause: String, _ now: ContinuousClock.Instant) {

@@ -43,10 +43,9 @@ public struct NetworkProbe: Sendable {
     private let serverKey: Secret
     var turn: TURNConfiguration?
 
-    /// How long the thread that probes may take to come back after its deadline.
-    private static let grace = Duration.seconds(1)
-    /// Sightings by the observer port come on a connection of their own, which may be late.
-    private static let attempts = 3
+    /// Joining and connecting may go on for so long after their deadline, for the server's verdict.
+    /// No thread is left at work when time is up, because it may be the end of the process.
+    private static let tidyingTime = Duration.seconds(3)
     private static let hairpinTimeout = Duration.seconds(5)
 
     /// - Parameters:
@@ -66,13 +65,13 @@ public struct NetworkProbe: Sendable {
         }
     }
 
-    /// Probes, within `timeout` and a second.
+    /// Probes within `timeout`, or three seconds if that is more.
     ///
     /// Local, blocking. Cost: three short jobs at the server; at most 32 MiB through its relay.
     /// Errors: those of joining a job, if not even the first answer is there: `connectFailed`,
     /// `unauthorized`, `staleEpoch` (another probe has taken the job's name), `timedOut`.
     public func run(timeout: Duration) throws(MPIError) -> Findings {
-        let deadline = ContinuousClock.now + timeout
+        let deadline = ContinuousClock.now + max(timeout - Self.tidyingTime, timeout / 2)
         let first = Promise<Result<NetworkAttachment, MPIError>>()
         let last = Promise<Findings>()
         do throws(SystemFailure) {
@@ -91,7 +90,7 @@ public struct NetworkProbe: Sendable {
                 .system, operation: "probe", reason: error.description,
                 underlying: error.errorNumber)
         }
-        let limit = deadline + Self.grace
+        let limit = deadline + Self.tidyingTime + .milliseconds(500)
         switch first.wait(until: limit) {
         case .failure(let cause)?: throw cause
         case .success(let attachment)?:
@@ -119,18 +118,12 @@ public struct NetworkProbe: Sendable {
 
     /// A job of one rank. It is done as soon as it has begun.
     private func attach(_ deadline: ContinuousClock.Instant) throws(MPIError) -> NetworkAttachment {
-        var attachment: NetworkAttachment
-        var attempt = 0
-        repeat {
-            attempt += 1
-            var configuration = configuration(size: 1, rank: 0, Self.nextEpoch(), deadline)
-            configuration.turn = turn
-            let control = try ControlThread.join(configuration, deadline: deadline)
-            control.leave(deadline: min(deadline, .now + .seconds(2)))
-            attachment = control.attachment
-        } while attachment.natClass == .unknown && url.observerPort != nil
-            && attempt < Self.attempts && .now < deadline
-        return attachment
+        var configuration = configuration(size: 1, rank: 0, Self.nextEpoch(), deadline)
+        configuration.turn = turn
+        configuration.awaitsObservation = true
+        let control = try ControlThread.join(configuration, deadline: deadline)
+        control.leave(deadline: min(deadline, .now + .seconds(2)))
+        return control.attachment
     }
 
     private func explore(
