@@ -39,12 +39,6 @@ struct RowLayout: Equatable {
     }
 
     @inline(__always)
-    static func load(_ row: UnsafePointer<UInt32>, _ field: Field) -> Int64 {
-        field.isNarrow
-            ? NarrowField.load(row + field.word) : WideField.load(row + field.word)
-    }
-
-    @inline(__always)
     static func store(_ value: Int64, _ row: UnsafeMutablePointer<UInt32>, _ field: Field) {
         if field.isNarrow {
             NarrowField.store(value, row + field.word)
