@@ -10,7 +10,8 @@ extension PeerConnection {
     func flush() -> IOResult? {
         while !output.isEmpty {
             let result = output.withUnsafeBytes { bytes in
-                activeTLS?.write(bytes) ?? Socket.write(descriptor, bytes)
+                activeTLS?.write(bytes)
+                    ?? Socket.write(descriptor, bytes, moreFollows: isTLSNext)
             }
             guard case .bytes(let count) = result else { return result }
             output.removeFirst(count)

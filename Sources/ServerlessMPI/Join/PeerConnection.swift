@@ -35,6 +35,8 @@ final class PeerConnection {
     private(set) var peer: Int?
     private(set) var tls: TLSSession?
     private let identity: PeerIdentity
+    /// A flight of TLS follows what is to be written, and shares its segment.
+    private(set) var isTLSNext = false
     private var phase: Phase
     private var keys: PairKeys?
     private var ownHello: [UInt8] = []
@@ -159,6 +161,8 @@ extension PeerConnection {
         self.keys = keys
         ownHello = makeHello(to: peer).encoded(key: keys.hello)
         output += ownHello
+        // The higher rank that has dialled must first hear from the lower one.
+        isTLSNext = identity.encryption == .on && (isLow || !isDialled)
     }
 
     private func makeHello(to peer: Int) -> PeerHello {
@@ -255,7 +259,9 @@ extension PeerConnection {
         if tls == nil, let failure = startTLS() { return failure }
         guard let tls else { return .failed(.hopeless("no TLS session")) }
         tls.holdReads(false)
-        switch tls.handshake() {
+        isTLSNext = false
+        // A direct connection is nominated at once, unless another one already is.
+        switch tls.handshake(writesNext: !isRelayed) {
         case nil: return becomeAuthenticated()
         case .wouldBlock, .bytes: return nil
         case .endOfStream: return .failed(.refused("closed during the TLS handshake"))

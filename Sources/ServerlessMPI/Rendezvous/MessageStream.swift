@@ -45,7 +45,7 @@ final class MessageStream {
     /// Goes on with handshake, output and input, whatever can move; hands each whole message over.
     func advance(_ receive: (ArraySlice<UInt8>) -> Void) -> Status {
         if !isHandshaken {
-            switch tls.handshake() {
+            switch tls.handshake(writesNext: !output.isEmpty) {
             case nil: isHandshaken = true
             case .wouldBlock, .bytes: return .open
             case .endOfStream: return .ended

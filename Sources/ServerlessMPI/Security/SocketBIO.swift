@@ -11,7 +11,8 @@ enum SocketBIO {
         }
         BIO_meth_set_write(method) { bio, bytes, count in
             BIO_clear_flags(bio, retryFlags)
-            let sent = send(SocketBIO.descriptor(bio), bytes, Int(count), Int32(MSG_NOSIGNAL))
+            let flags = BIO_test_flags(bio, corked) == 0 ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_MORE
+            let sent = send(SocketBIO.descriptor(bio), bytes, Int(count), Int32(flags))
             if sent < 0, isTransient(errno) { BIO_set_flags(bio, BIO_FLAGS_WRITE | shouldRetry) }
             return Int32(sent)
         }
@@ -42,6 +43,9 @@ enum SocketBIO {
     /// A bit OpenSSL leaves alone: reads wait, because the socket's next bytes are not TLS's.
     private static let heldBack: Int32 = 0x4000
 
+    /// Another one: what is written waits for what follows, to share its segment.
+    private static let corked: Int32 = 0x2000
+
     private static func isTransient(_ number: Int32) -> Bool {
         number == EAGAIN || number == EINTR
     }
@@ -52,6 +56,10 @@ enum SocketBIO {
 
     static func holdReads(_ bio: OpaquePointer?, _ isHeld: Bool) {
         if isHeld { BIO_set_flags(bio, heldBack) } else { BIO_clear_flags(bio, heldBack) }
+    }
+
+    static func cork(_ bio: OpaquePointer?, _ isCorked: Bool) {
+        if isCorked { BIO_set_flags(bio, corked) } else { BIO_clear_flags(bio, corked) }
     }
 
     /// A BIO over a descriptor it does not own; nil when OpenSSL is out of memory.

@@ -150,8 +150,12 @@ extension Socket {
         return count == 0 ? .endOfStream : outcome(count)
     }
 
-    static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> IOResult {
-        outcome(send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)))
+    /// With `moreFollows` the last segment waits, 200 ms at most, for what is written next.
+    static func write(
+        _ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, moreFollows: Bool = false
+    ) -> IOResult {
+        let flags = moreFollows ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL
+        return outcome(send(descriptor, bytes.baseAddress, bytes.count, Int32(flags)))
     }
 
     private static func outcome(_ count: Int) -> IOResult {
