@@ -69,7 +69,9 @@ let package = Package(
             swiftSettings: strict),
 
         // Distributed dataframes over any Communicator.
-        .target(name: "Frames", dependencies: ["MessagePassing"], swiftSettings: strict),
+        .systemLibrary(name: "CProcessor"),
+        .target(
+            name: "Frames", dependencies: ["MessagePassing", "CProcessor"], swiftSettings: strict),
 
         // mpi-compare: the same dataframe program, head-to-head.
         .target(name: "Records", path: "mpi-compare/Records", swiftSettings: strict),

@@ -1,5 +1,6 @@
 // Stable sort of 64-bit keys with a payload word each: least significant digit first, skipping
 // digits that all keys share.
+import CProcessor
 
 /// Pairs of an unsigned key and a payload word, sorted in place by key.
 struct KeyedWords {
@@ -58,6 +59,7 @@ struct KeyedWords {
                 let value = Int(truncatingIfNeeded: key >> shift & mask)
                 let position = next[value]
                 next[value] = position &+ 1
+                prefetch_to_write(target + (position &* 2 &+ 8))
                 target[position &* 2] = key
                 target[position &* 2 &+ 1] = source[row &* 2 &+ 1]
             }
