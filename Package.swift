@@ -75,8 +75,12 @@ let package = Package(
 
         // mpi-compare: the same dataframe program, head-to-head.
         .target(name: "Records", path: "mpi-compare/Records", swiftSettings: strict),
+        // Single messages and collectives, measured on any Communicator.
         .target(
-            name: "Workloads", dependencies: ["Frames", "MessagePassing", "Records"],
+            name: "Ladder", dependencies: ["CLinux", "MessagePassing", "Records"],
+            path: "mpi-compare/Ladder", swiftSettings: strict),
+        .target(
+            name: "Workloads", dependencies: ["Frames", "Ladder", "MessagePassing", "Records"],
             path: "mpi-compare/Workloads", swiftSettings: strict),
         .target(name: "Processes", path: "mpi-compare/Processes", swiftSettings: strict),
         // An internet of network namespaces with NAT routers in it.
@@ -93,8 +97,8 @@ let package = Package(
         .executableTarget(
             name: "mpi-compare",
             dependencies: [
-                "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
-                "ServerlessMPI", "Workloads", argumentParser,
+                "Lab", "Ladder", "Launchers", "MessagePassing", "Processes", "Records",
+                "Report", "ServerlessMPI", "Workloads", argumentParser,
             ],
             path: "mpi-compare/CLI", swiftSettings: strict),
         rankProgram(

@@ -6,7 +6,7 @@ import Processes
 ///
 /// - Parameter tagged: have each line's rank written before it, for `launch`.
 /// - Throws: `LaunchError` if there is no mpirun.
-func openMPIPlan(
+public func openMPIPlan(
     _ executable: String, _ arguments: [String], ranks: Int, overTCP: Bool, tagged: Bool,
     operationTimeout: Int?
 ) throws(LaunchError) -> ProcessPlan {

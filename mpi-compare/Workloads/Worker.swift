@@ -1,6 +1,8 @@
 // The worker: one program, linked once to each transport. It repeats a workload between barriers
-// and lets rank 0 report to `mpi-compare run` on standard output.
+// and lets rank 0 report to `mpi-compare run` on standard output, or climbs the ladder of
+// `mpi-compare bench`.
 import Glibc
+import Ladder
 import MessagePassing
 import Records
 
@@ -28,6 +30,10 @@ public func runWorker(
     let entry = ContinuousClock.now
     do {
         let options = try WorkerOptions(Array(CommandLine.arguments.dropFirst()))
+        if let folder = options.ladderFolder {
+            withWorld { try climbLadder(folder, isPinned: options.isPinned, on: $0) }
+            return
+        }
         let workload = try Workloads.named(options.workload).init(options.options)
         withWorld { world in
             let setup = (ContinuousClock.now - entry).inSeconds

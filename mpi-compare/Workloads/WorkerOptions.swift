@@ -9,6 +9,9 @@ struct WorkerOptions: Sendable, Equatable {
     /// Repetitions before them, checked but not timed.
     var warmUps = 1
     var options = WorkloadOptions()
+    /// Where the gates of `mpi-compare bench` stand; nil to run the workload.
+    var ladderFolder: String?
+    var isPinned = false
 
     /// - Throws: `UsageError` naming the argument and what it may be.
     init(_ arguments: [String]) throws(UsageError) {
@@ -38,10 +41,12 @@ struct WorkerOptions: Sendable, Equatable {
             }
             options.mode = mode
         case "--data": options.dataFolder = value
+        case "--ladder": ladderFolder = value
+        case "--pinned": isPinned = value == "yes"
         default:
             throw UsageError(
                 "unknown option \(key); a worker knows --workload, --mode, --rows, --iterations, "
-                    + "--warm-ups, --seed and --data")
+                    + "--warm-ups, --seed, --data, --ladder and --pinned")
         }
     }
 
