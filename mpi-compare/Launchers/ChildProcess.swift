@@ -13,8 +13,8 @@ struct ChildProcess {
     private(set) var exitCode: Int32?
     private(set) var wasKilledBySignal = false
 
-    /// Starts `plan` in a session of its own, without a terminal and with nothing on its input.
-    init(_ plan: ProcessPlan) throws(LaunchError) {
+    /// Starts `plan` in a group of its own, with nothing on its input, as a part of `job`.
+    init(_ plan: ProcessPlan, in job: JobMark) throws(LaunchError) {
         let output = try makePipe()
         let error: (read: Int32, write: Int32)
         do throws(LaunchError) {
@@ -30,8 +30,9 @@ struct ChildProcess {
         }
         do throws(LaunchError) {
             identifier = try spawn(
-                plan.executable, plan.arguments, plan.environment, input: nil,
-                output: output.write, error: error.write)
+                plan.executable, plan.arguments,
+                plan.environment.merging([JobMark.variable: job.value]) { $1 }, input: nil,
+                output: output.write, error: error.write, leading: .group)
         } catch let failure {
             close(output.read)
             close(error.read)

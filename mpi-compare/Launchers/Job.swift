@@ -28,6 +28,7 @@ public func runJob(
 
 private struct Job {
     private let options: JobOptions
+    private let mark = JobMark()
     private var children: [ChildProcess] = []
     private var end: JobEnd?
     /// When TERM becomes KILL; nil before TERM was sent.
@@ -47,7 +48,7 @@ private struct Job {
         let deadline = options.timeout.map { ContinuousClock.now + $0 }
         do throws(LaunchError) {
             for plan in plans {
-                let child = try ChildProcess(plan)
+                let child = try ChildProcess(plan, in: mark)
                 watchdog.watch(child.identifier, isStarter: plan.rank == nil)
                 children.append(child)
             }
@@ -149,7 +150,7 @@ private struct Job {
         let limit = ContinuousClock.now + .seconds(2)
         signalAll(SIGKILL)
         while true {
-            let left = membersOfSessions(leaders)
+            let left = mark.processes(except: leaders)
             if left.isEmpty || ContinuousClock.now >= limit { break }
             for identifier in left { kill(identifier, SIGKILL) }
             usleep(2_000)

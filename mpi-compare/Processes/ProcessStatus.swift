@@ -2,7 +2,6 @@
 @preconcurrency import Glibc
 
 public struct ProcessStatus {
-    public let session: pid_t
     /// In clock ticks since the machine started.
     public let startTime: UInt64
 
@@ -19,10 +18,8 @@ public struct ProcessStatus {
         let text = bytes[..<count]
         guard let nameEnd = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = String(decoding: text[(nameEnd + 1)...], as: UTF8.self).split(separator: " ")
-        guard fields.count > 19, fields[0] != "Z", let session = pid_t(fields[3]),
-            let startTime = UInt64(fields[19])
+        guard fields.count > 19, fields[0] != "Z", let startTime = UInt64(fields[19])
         else { return nil }
-        self.session = session
         self.startTime = startTime
     }
 }

@@ -1,6 +1,6 @@
 // Starting programs: pipes, posix_spawn, and where a program is. What jobs and laboratories share.
 //
-// posix_spawn rather than swift-subprocess: a job needs a session per process, one poll loop over
+// posix_spawn rather than swift-subprocess: a job needs a group per process, one poll loop over
 // all pipes, and children that stay zombies until all are done (so that a signal to their group can
 // never hit a stranger who inherited the number). That is below what the package offers, and it
 // would be the slowest dependency to build.
@@ -15,10 +15,20 @@ public func makePipe() throws(LaunchError) -> (read: Int32, write: Int32) {
     return (ends[0], ends[1])
 }
 
-/// Starts a program as the leader of a new session; `input` nil means /dev/null.
+/// What a new process leads.
+public enum ProcessLead: Sendable {
+    /// A session, and so a group: nothing that happens to the launcher's terminal reaches it.
+    case session
+    /// A group in the launcher's session. Linux gives each session its share of the processors
+    /// (sched_autogroup), so that sched_yield between sessions yields nothing: ranks that take
+    /// turns on a processor must share one.
+    case group
+}
+
+/// Starts a program; `input` nil means /dev/null.
 public func spawn(
     _ executable: String, _ arguments: [String], _ variables: [String: String], input: Int32?,
-    output: Int32, error: Int32
+    output: Int32, error: Int32, leading lead: ProcessLead = .session
 ) throws(LaunchError) -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -42,8 +52,14 @@ public func spawn(
     sigfillset(&all)
     posix_spawnattr_setsigdefault(&attributes, &all)
     let newSession: Int32 = 0x80  // POSIX_SPAWN_SETSID, which Glibc's module hides
+    let leading =
+        switch lead {
+        case .session: newSession
+        case .group: Int32(POSIX_SPAWN_SETPGROUP)
+        }
+    posix_spawnattr_setpgroup(&attributes, 0)
     posix_spawnattr_setflags(
-        &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | newSession))
+        &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | leading))
 
     var identifier: pid_t = 0
     let result = withCStrings([executable] + arguments) { argumentPointers in
