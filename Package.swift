@@ -146,7 +146,7 @@ let package = Package(
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
+                "Ladder", "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
                 "MessagePassing", "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),

@@ -11,6 +11,11 @@ struct SuiteTests {
         expectAllPassed(backend.run(ranks: ranks), "\(backend), \(ranks) ranks")
     }
 
+    @Test("passes on as many ranks as choose trees")
+    func manyRanks() {
+        expectAllPassed(Backend.threads.run(ranks: 12), "threads, 12 ranks")
+    }
+
     @Test(
         "passes with another seed", arguments: Backend.available)
     func otherSeed(_ backend: Backend) {

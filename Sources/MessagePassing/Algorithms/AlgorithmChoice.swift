@@ -1,21 +1,39 @@
 // Which algorithm runs, by message length and number of ranks: the one place that knows the
-// thresholds. They are where the latency of more steps outweighs the bandwidth saved, on
-// loopback TCP and shared memory alike to within a factor of two, where the curves are flat.
+// thresholds. They are where the latency of more steps outweighs the bandwidth or the messages
+// saved, as `mpi-compare bench` measures it on loopback TCP, where the curves are flat to within a
+// factor of two.
 
 enum AlgorithmChoice {
-    /// Scatter and allgather instead of a tree, which makes the root send log₂ size copies.
+    /// Up to here a rank reaches all others in one step as fast as in ⌈log₂ size⌉.
+    private static let fewRanks = 8
+    /// From here a vector is worth dividing among the ranks.
+    private static let longVector = 32 << 10
+
+    /// The root tells all others itself, instead of a tree.
+    static func tellsAllBcast(size: Int) -> Bool { size <= fewRanks }
+
+    /// Scatter and allgather instead of a tree or the root alone, which sends many whole copies.
     static func scattersBcast(byteCount: Int, size: Int) -> Bool {
-        size > 3 && byteCount >= 256 << 10
+        size > 2 && byteCount >= 128 << 10
     }
 
-    /// Reduce-scatter and allgather instead of recursive doubling, which sends the whole vector
-    /// log₂ size times.
-    static func scattersAllreduce(byteCount: Int, elementCount: Int, size: Int) -> Bool {
-        size > 2 && byteCount >= 64 << 10 && elementCount >= size
+    /// Every rank reduces one block of the vector for all: so long vectors cost each rank 2n bytes
+    /// however many there are.
+    static func scattersReduction(byteCount: Int, elementCount: Int, size: Int) -> Bool {
+        size > 1 && byteCount >= longVector && elementCount >= size
     }
 
-    /// A ring instead of Bruck's algorithm, which copies every byte once more.
-    static func ringsAllgather(byteCount: Int, size: Int) -> Bool {
-        byteCount * size >= 32 << 10 || size == 2
+    /// The root of a reduction hears from all others itself, instead of a tree.
+    static func hearsAllReduce(byteCount: Int, size: Int) -> Bool { size <= fewRanks }
+
+    /// Every rank hears from all others and reduces for itself, instead of recursive doubling.
+    static func hearsAllAllreduce(byteCount: Int, size: Int) -> Bool {
+        size > 2 && size <= fewRanks && byteCount <= 4 << 10
+    }
+
+    /// Bruck's algorithm, which has few steps and copies every byte once more, instead of telling
+    /// all others at once.
+    static func doublesAllgather(byteCount: Int, size: Int) -> Bool {
+        size > fewRanks && byteCount * size <= 32 << 10
     }
 }

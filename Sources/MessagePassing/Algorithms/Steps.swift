@@ -159,15 +159,6 @@ struct PostedStep {
     }
 }
 
-/// Aligned scratch memory for the time of `body`.
-func withScratch<Result>(
-    byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(MPIError) -> Result
-) throws(MPIError) -> Result {
-    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
-    defer { scratch.deallocate() }
-    return try body(scratch)
-}
-
 /// A part of a buffer, as a buffer. An empty part may lie anywhere, even outside.
 extension UnsafeRawBufferPointer {
     @inline(__always)

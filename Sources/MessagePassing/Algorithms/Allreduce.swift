@@ -1,5 +1,5 @@
-// Allreduce: recursive doubling for short vectors, reduce-scatter and allgather for long ones.
-// Both combine in rank order, so that operations need not commute and results do not depend on
+// Allreduce: everyone hears all, recursive doubling, or reduce-scatter and allgather for long vectors.
+// All combine in rank order, so that operations need not commute and results do not depend on
 // timing.
 
 extension Communicator {
@@ -14,10 +14,12 @@ extension Communicator {
             return
         }
         let elementCount = send.count / max(reduction.elementSize, 1)
-        if AlgorithmChoice.scattersAllreduce(
+        if AlgorithmChoice.scattersReduction(
             byteCount: send.count, elementCount: elementCount, size: size)
         {
             try scatteredAllreduce(send, into: result, reduction, call)
+        } else if AlgorithmChoice.hearsAllAllreduce(byteCount: send.count, size: size) {
+            try hearingAllreduce(send, into: result, reduction, call)
         } else {
             try doublingAllreduce(send, into: result, reduction, call)
         }
@@ -76,41 +78,35 @@ extension Communicator {
         }
     }
 
-    /// Direct reduce-scatter (every rank gets all ranks' versions of its block at once and
-    /// combines them in rank order), then a ring allgather of the blocks.
+    /// Every rank hears from all others and combines in rank order.
     ///
-    /// 1 + (size − 1) steps; 2n · (size − 1)/size bytes sent per rank, the least possible.
+    /// 1 step; (size − 1) · n bytes sent per rank.
+    private func hearingAllreduce(
+        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
+        _ reduction: RawReduction, _ call: CollectiveCall
+    ) throws(MPIError) {
+        let length = send.count
+        try withScratch(byteCount: length * size) { (versions) throws(MPIError) in
+            versions.part(rank * length, length).fill(from: send)
+            try directAllgather(
+                versions, Partition(count: length, parts: size), elementSize: 1, step: 0, call)
+            result.copyMemory(from: combineInOrder(versions, length, reduction))
+        }
+    }
+
+    /// Reduce-scatter, then a direct allgather of the blocks (Rabenseifner 2004, with both halves
+    /// direct).
+    ///
+    /// 2 steps; 2n · (size − 1)/size bytes sent per rank, the least possible.
     private func scatteredAllreduce(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction, _ call: CollectiveCall
     ) throws(MPIError) {
         let elementSize = reduction.elementSize
         let blocks = Partition(evenly: send.count / elementSize, parts: size)
-        let mine = blocks.counts[rank] * elementSize
-        try withScratch(byteCount: mine * size) { (versions) throws(MPIError) in
-            var step = PostedStep(capacity: 2 * size)
-            for distance in 1..<size {
-                let peer = (rank - distance + size) % size
-                try step.recv(into: versions.part(peer * mine, mine), from: peer, call, on: self)
-            }
-            for distance in 1..<size {
-                let peer = (rank + distance) % size
-                try step.send(
-                    send.part(
-                        blocks.offsets[peer] * elementSize, blocks.counts[peer] * elementSize),
-                    to: peer, call, on: self)
-            }
-            versions.part(rank * mine, mine).fill(
-                from: send.part(blocks.offsets[rank] * elementSize, mine))
-            try finish(step, call)
-            for peer in 1..<size {
-                reduction.combine(
-                    lower: versions.part((peer - 1) * mine, mine),
-                    into: versions.part(peer * mine, mine))
-            }
-            result.part(blocks.offsets[rank] * elementSize, mine).copyMemory(
-                from: UnsafeRawBufferPointer(versions.part((size - 1) * mine, mine)))
+        try scatterReduction(send, blocks, reduction, call) { (block) in
+            result.part(blocks.offsets[rank] * elementSize, block.count).copyMemory(from: block)
         }
-        try ringAllgather(result, blocks, elementSize: elementSize, firstStep: 1, call)
+        try directAllgather(result, blocks, elementSize: elementSize, step: 1, call)
     }
 }

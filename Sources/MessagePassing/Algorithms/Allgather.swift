@@ -1,4 +1,4 @@
-// Allgather: Bruck's algorithm for short parts, a ring for long or unequal ones.
+// Allgather: everything at once, or Bruck's algorithm for short parts of many ranks.
 
 extension Communicator {
     public func allgather(
@@ -13,13 +13,12 @@ extension Communicator {
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
         _ call: CollectiveCall
     ) throws(MPIError) {
-        if AlgorithmChoice.ringsAllgather(byteCount: part.count, size: size) {
-            whole.part(part.count * rank, part.count).fill(from: part)
-            try ringAllgather(
-                whole, Partition(count: part.count, parts: size), elementSize: 1, firstStep: 0,
-                call)
-        } else {
+        if AlgorithmChoice.doublesAllgather(byteCount: part.count, size: size) {
             try bruckAllgather(part, into: whole, call)
+        } else {
+            whole.part(part.count * rank, part.count).fill(from: part)
+            try directAllgather(
+                whole, Partition(count: part.count, parts: size), elementSize: 1, step: 0, call)
         }
     }
 
@@ -33,7 +32,7 @@ extension Communicator {
             part.count, count: partition.counts[rank], elementSize: elementSize, "allgatherv")
         let call = try beginCollective(.allgatherv, root: nil)
         whole.part(partition.offsets[rank] * elementSize, part.count).fill(from: part)
-        try ringAllgather(whole, partition, elementSize: elementSize, firstStep: 0, call)
+        try directAllgather(whole, partition, elementSize: elementSize, step: 0, call)
     }
 
     /// Bruck et al. 1997: in step k rank r sends all it has, up to 2ᵏ parts, to rank r − 2ᵏ.
@@ -67,29 +66,28 @@ extension Communicator {
         }
     }
 
-    /// Ring: in each step every rank passes on the part it got in the step before. This rank's
-    /// own part is in place already.
+    /// Direct: every rank sends its part to all others, all in flight. This rank's own part is in
+    /// place already.
     ///
-    /// size − 1 steps; every rank sends all bytes but one part, to one neighbour only.
-    func ringAllgather(
+    /// 1 step; every rank sends (size − 1) times its part and receives all others.
+    func directAllgather(
         _ whole: UnsafeMutableRawBufferPointer, _ partition: Partition, elementSize: Int,
-        firstStep: Int, _ call: CollectiveCall
+        step number: Int, _ call: CollectiveCall
     ) throws(MPIError) {
-        let next = (rank + 1) % size
-        let previous = (rank - 1 + size) % size
-        for step in 0..<max(size - 1, 0) {
-            let sent = (rank - step + size) % size
-            let received = (previous - step + size) % size
-            try exchangeStep(
-                UnsafeRawBufferPointer(
-                    whole.part(
-                        partition.offsets[sent] * elementSize,
-                        partition.counts[sent] * elementSize)),
-                to: next,
+        var step = PostedStep(capacity: 2 * size)
+        for distance in 1..<max(size, 1) {
+            let peer = (rank - distance + size) % size
+            try step.recv(
                 into: whole.part(
-                    partition.offsets[received] * elementSize,
-                    partition.counts[received] * elementSize),
-                from: previous, step: firstStep + step, call)
+                    partition.offsets[peer] * elementSize, partition.counts[peer] * elementSize),
+                from: peer, step: number, call, on: self)
         }
+        let own = UnsafeRawBufferPointer(
+            whole.part(
+                partition.offsets[rank] * elementSize, partition.counts[rank] * elementSize))
+        for distance in 1..<max(size, 1) {
+            try step.send(own, to: (rank + distance) % size, step: number, call, on: self)
+        }
+        try finish(step, call)
     }
 }

@@ -1,4 +1,5 @@
-// Broadcast: a binomial tree while latency counts, scatter and allgather when bandwidth does.
+// Broadcast: from the root to all, by a binomial tree, or by scatter and allgather when bandwidth
+// counts.
 
 extension Communicator {
     public func bcast(_ buffer: UnsafeMutableRawBufferPointer, root: Int) throws(MPIError) {
@@ -13,9 +14,27 @@ extension Communicator {
         if size == 1 { return }
         if AlgorithmChoice.scattersBcast(byteCount: buffer.count, size: size) {
             try scatterAllgatherBcast(buffer, root: root, call)
+        } else if AlgorithmChoice.tellsAllBcast(size: size) {
+            try linearBcast(buffer, root: root, call)
         } else {
             try binomialBcast(buffer, root: root, call)
         }
+    }
+
+    /// Linear: 1 step, (size − 1) messages of n bytes from the root, all in flight.
+    private func linearBcast(
+        _ buffer: UnsafeMutableRawBufferPointer, root: Int, _ call: CollectiveCall
+    ) throws(MPIError) {
+        guard rank == root else {
+            try recvStep(into: buffer, from: root, step: 0, call)
+            return
+        }
+        var step = PostedStep(capacity: size)
+        for distance in 1..<size {
+            try step.send(
+                UnsafeRawBufferPointer(buffer), to: (rank + distance) % size, call, on: self)
+        }
+        try finish(step, call)
     }
 
     /// Binomial tree: in step k the ranks that have the data hand it to those 2ᵏ away.
@@ -46,10 +65,10 @@ extension Communicator {
         try finish(step, call)
     }
 
-    /// Scatter of equal blocks, then a ring allgather (van de Geijn, as in Thakur et al. 2005):
+    /// Scatter of equal blocks, then a direct allgather (van de Geijn, as in Thakur et al. 2005):
     /// no rank sends more than about 2n bytes, whatever the number of ranks.
     ///
-    /// 1 + (size − 1) steps; the root sends n + n · (size − 1)/size bytes, the others n.
+    /// 2 steps; the root sends 2n · (size − 1)/size bytes, the others n · (size − 1)/size.
     private func scatterAllgatherBcast(
         _ buffer: UnsafeMutableRawBufferPointer, root: Int, _ call: CollectiveCall
     ) throws(MPIError) {
@@ -65,6 +84,6 @@ extension Communicator {
             try step.recv(into: block, from: root, call, on: self)
         }
         try finish(step, call)
-        try ringAllgather(buffer, blocks, elementSize: 1, firstStep: 1, call)
+        try directAllgather(buffer, blocks, elementSize: 1, step: 1, call)
     }
 }
