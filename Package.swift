@@ -63,9 +63,14 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         // AWS's HTTP interfaces. libcurl is loaded when it is first used.
         .systemLibrary(name: "CCurl"),
+        // What the Redis channel needs, where its headers are installed; loaded when it is first used.
+        .systemLibrary(name: "CHiredis"),
         .target(name: "AWSClient", dependencies: ["CCurl", "COpenSSL"], swiftSettings: strict),
         .target(
-            name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", "CLinux", logging],
+            name: "ServerlessMPI",
+            dependencies: [
+                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", logging,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging],
@@ -86,7 +91,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Launchers",
-            dependencies: ["Lab", "MessagePassing", "Processes", "ServerlessMPI"],
+            dependencies: ["AWSClient", "Lab", "MessagePassing", "Processes", "ServerlessMPI"],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
             name: "Report", dependencies: ["Lab", "MessagePassing", "Records", "ServerlessMPI"],
