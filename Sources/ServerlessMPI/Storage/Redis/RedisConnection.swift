@@ -7,50 +7,67 @@ import MessagePassing
 
 /// A reply in hiredis's memory, gone with this object.
 final class RedisReply {
-    let pointer: UnsafeMutableRawPointer
+    private let pointer: UnsafeMutableRawPointer
     private let library: RedisLibrary
 
-    init(_ pointer: UnsafeMutableRawPointer, _ library: RedisLibrary) {
+    fileprivate init(_ pointer: UnsafeMutableRawPointer, _ library: RedisLibrary) {
         self.pointer = pointer
         self.library = library
     }
 
     deinit { library.freeReply(pointer) }
 
-    var value: RedisValue { RedisValue(pointer: UnsafeRawPointer(pointer)) }
+    var value: RedisValue { RedisValue(owner: self, pointer: UnsafeRawPointer(pointer)) }
 }
 
-/// A reply or a part of one; valid as long as its `RedisReply`.
+/// A reply or a part of one; keeps the whole of it.
 struct RedisValue {
-    let pointer: UnsafeRawPointer
+    private let owner: RedisReply
+    private let pointer: UnsafeRawPointer
 
-    var isNil: Bool { chiredis_type(pointer) == Int32(chiredis_nil) }
-    var integer: Int? {
-        chiredis_type(pointer) == Int32(chiredis_number) ? Int(chiredis_integer(pointer)) : nil
+    fileprivate init(owner: RedisReply, pointer: UnsafeRawPointer) {
+        self.owner = owner
+        self.pointer = pointer
     }
 
-    /// Bytes of a string; nil for anything else.
-    var bytes: UnsafeRawBufferPointer? {
-        guard chiredis_type(pointer) == Int32(chiredis_string) else { return nil }
-        return UnsafeRawBufferPointer(
-            start: chiredis_bytes(pointer), count: chiredis_length(pointer))
+    private func read<Result>(_ body: (UnsafeRawPointer) -> Result) -> Result {
+        withExtendedLifetime(owner) { body(pointer) }
     }
 
-    var text: String? { bytes.map { String(decoding: $0, as: UTF8.self) } }
+    private var type: Int { read { Int(chiredis_type($0)) } }
+
+    var integer: Int? { type == chiredis_number ? read { Int(chiredis_integer($0)) } : nil }
+
+    /// Calls `body` with the bytes of a string; nil for anything else.
+    func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result? {
+        guard type == chiredis_string else { return nil }
+        defer { withExtendedLifetime(owner) {} }
+        return try body(
+            UnsafeRawBufferPointer(
+                start: chiredis_bytes(pointer), count: chiredis_length(pointer)))
+    }
+
+    var text: String? { withBytes { String(decoding: $0, as: UTF8.self) } }
 
     var elements: [RedisValue] {
-        guard chiredis_type(pointer) == Int32(chiredis_array) else { return [] }
-        return (0..<chiredis_count(pointer)).compactMap { index in
-            chiredis_element(pointer, index).map { RedisValue(pointer: $0) }
+        guard type == chiredis_array else { return [] }
+        return read { pointer in
+            (0..<chiredis_count(pointer)).compactMap { index in
+                chiredis_element(pointer, index).map { RedisValue(owner: owner, pointer: $0) }
+            }
         }
     }
 
     fileprivate var failure: String? {
-        guard chiredis_type(pointer) == Int32(chiredis_failure), let start = chiredis_bytes(pointer)
-        else { return nil }
-        return String(
-            decoding: UnsafeRawBufferPointer(start: start, count: chiredis_length(pointer)),
-            as: UTF8.self)
+        guard type == chiredis_failure else { return nil }
+        return read { pointer in
+            String(
+                decoding: UnsafeRawBufferPointer(
+                    start: chiredis_bytes(pointer), count: chiredis_length(pointer)),
+                as: UTF8.self)
+        }
     }
 }
 

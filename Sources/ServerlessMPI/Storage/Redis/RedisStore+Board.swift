@@ -122,27 +122,18 @@ extension RedisStore {
                 try commands.call(["HGETALL", key], deadline: meeting.deadline)
             }
         }
+        meter.read()
         let fields = reply.value.elements
         var seen = 1
         for index in stride(from: 0, to: fields.count - 1, by: 2) {
             guard let peer = fields[index].text.flatMap({ Int($0) }), peer != world.rank,
-                (0..<world.size).contains(peer), let bytes = fields[index + 1].bytes,
-                bytes.count >= Self.headByteCount
+                (0..<world.size).contains(peer)
             else { continue }
-            let calls = (0...BoardEntry.historyCount).map {
-                UInt64(
-                    littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))
+            try fields[index + 1].withBytes { (bytes) throws(MPIError) in
+                guard bytes.count >= Self.headByteCount else { return }
+                seen += 1
+                try take(bytes, from: peer, into: whole, partition, meeting)
             }
-            try meeting.compare(call: calls[0], history: Array(calls.dropFirst()), from: peer)
-            let part = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(Self.headByteCount))
-            seen += 1
-            meter.read(part.count)
-            guard let partition else { continue }
-            guard part.count == partition.counts[peer] else {
-                try world.disagree(
-                    with: peer, meeting.call, expected: partition.counts[peer], sent: part.count)
-            }
-            whole.part(partition.offsets[peer], part.count).copyMemory(from: part)
         }
         guard seen == world.size else {
             throw world.engine.fail(
@@ -150,6 +141,25 @@ extension RedisStore {
                     .system, operation: meeting.call.name,
                     reason: "the board has \(seen) parts of \(world.size); did it expire?"))
         }
+    }
+
+    /// What one rank has put on the board: its calls, then its part.
+    private func take(
+        _ bytes: UnsafeRawBufferPointer, from peer: Int,
+        into whole: UnsafeMutableRawBufferPointer, _ partition: Partition?, _ meeting: Meeting
+    ) throws(MPIError) {
+        let calls = (0...BoardEntry.historyCount).map {
+            UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))
+        }
+        try meeting.compare(call: calls[0], history: Array(calls.dropFirst()), from: peer)
+        let part = bytes.part(Self.headByteCount, bytes.count - Self.headByteCount)
+        meter.readBytes(part.count)
+        guard let partition else { return }
+        guard part.count == partition.counts[peer] else {
+            try meeting.communicator.disagree(
+                with: peer, meeting.call, expected: partition.counts[peer], sent: part.count)
+        }
+        whole.part(partition.offsets[peer], part.count).copyMemory(from: part)
     }
 
     private func engineFails<Result>(

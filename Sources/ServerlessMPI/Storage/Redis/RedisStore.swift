@@ -142,9 +142,12 @@ final class RedisStore: MessageStore, @unchecked Sendable {
         guard parts.count == 2 else { return [] }
         var arrivals: [Arrival] = []
         for element in parts[1].elements {
-            guard let bytes = element.bytes else { continue }
-            arrivals.append(try Self.arrival(bytes))
-            meter.read(max(0, bytes.count - StoredFrame.byteCount))
+            let arrival = try element.withBytes { (bytes) throws(MPIError) in
+                try Self.arrival(bytes)
+            }
+            guard let arrival else { continue }
+            arrivals.append(arrival)
+            meter.read(arrival.bytes.count)
         }
         return arrivals
     }
@@ -186,15 +189,19 @@ final class RedisStore: MessageStore, @unchecked Sendable {
             for start in starts {
                 let part = buffer.part(start, min(Self.partByteCount, buffer.count - start))
                 let reply = try commands.require(deadline: deadline)
-                guard let bytes = reply.value.bytes, bytes.count == part.count else {
+                let isWhole = reply.value.withBytes { bytes in
+                    guard bytes.count == part.count else { return false }
+                    part.copyMemory(from: bytes)
+                    return true
+                }
+                guard isWhole == true else {
                     throw MPIError(
                         .system, operation: "redis",
                         reason: "the payload of a message is gone; was it not received before it "
                             + "expired (expiry=SECONDS of the join URL), or does the server evict "
                             + "keys (set maxmemory-policy noeviction)?", peer: frame.sender)
                 }
-                part.copyMemory(from: bytes)
-                meter.read(bytes.count)
+                meter.read(part.count)
             }
         }
     }
@@ -224,12 +231,11 @@ final class RedisStore: MessageStore, @unchecked Sendable {
             do throws(MPIError) {
                 let key = "\(prefix)cause"
                 let isFirst = try bytes.span.withUnsafeBytes { (bytes) throws(MPIError) in
-                    // Value before options, so the payload cannot be the last word here.
                     try commands.call(["SETNX", key], bytes, deadline: deadline).value.integer == 1
                 }
                 if !isFirst {
                     let reply = try commands.call(["GET", key], deadline: deadline)
-                    return reply.value.bytes.flatMap { AbortCause.decode($0) } ?? cause
+                    return reply.value.withBytes { AbortCause.decode($0) ?? cause } ?? cause
                 }
                 try commands.append(["PEXPIRE", key, expiryMilliseconds])
                 var frame = StoredFrame()
