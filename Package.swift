@@ -99,8 +99,8 @@ let package = Package(
         .executableTarget(
             name: "mpi-compare",
             dependencies: [
-                "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
-                "ServerlessMPI", "Workloads", argumentParser,
+                "AWSClient", "Lab", "Launchers", "MessagePassing", "Processes", "Records",
+                "Report", "ServerlessMPI", "Workloads", argumentParser,
             ],
             path: "mpi-compare/CLI", swiftSettings: strict),
         rankProgram(
@@ -131,7 +131,8 @@ let package = Package(
             "conformance-serverless", path: "Tests/conformance-serverless",
             backend: "ServerlessMPI", body: "Conformance"),
         .testTarget(
-            name: "MessagePassingTests", dependencies: ["MessagePassing"], swiftSettings: strict),
+            name: "MessagePassingTests", dependencies: ["MessagePassing", "ThreadMPI"],
+            swiftSettings: strict),
         .testTarget(
             name: "ThreadMPITests", dependencies: ["ThreadMPI", "MessagePassing"],
             swiftSettings: strict),
@@ -140,7 +141,7 @@ let package = Package(
         .testTarget(
             name: "ServerlessMPITests",
             dependencies: [
-                "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
+                "AWSClient", "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -149,7 +150,7 @@ let package = Package(
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
+                "AWSClient", "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
                 "MessagePassing", "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),
