@@ -61,8 +61,16 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev", "pkg-config"])]),
         .systemLibrary(name: "CLinux"),
+        // AWS's HTTP interfaces. libcurl is loaded when it is first used.
+        .systemLibrary(name: "CCurl"),
+        // What the Redis channel needs, where its headers are installed; loaded when it is first used.
+        .systemLibrary(name: "CHiredis"),
+        .target(name: "AWSClient", dependencies: ["CCurl", "COpenSSL"], swiftSettings: strict),
         .target(
-            name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", "CLinux", logging],
+            name: "ServerlessMPI",
+            dependencies: [
+                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", logging,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging],
@@ -89,7 +97,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Launchers",
-            dependencies: ["Lab", "MessagePassing", "Processes", "ServerlessMPI"],
+            dependencies: ["AWSClient", "Lab", "MessagePassing", "Processes", "ServerlessMPI"],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
             name: "Report", dependencies: ["Lab", "MessagePassing", "Records", "ServerlessMPI"],
@@ -97,7 +105,7 @@ let package = Package(
         .executableTarget(
             name: "mpi-compare",
             dependencies: [
-                "Lab", "Ladder", "Launchers", "MessagePassing", "Processes", "Records",
+                "AWSClient", "Lab", "Ladder", "Launchers", "MessagePassing", "Processes", "Records",
                 "Report", "ServerlessMPI", "Workloads", argumentParser,
             ],
             path: "mpi-compare/CLI", swiftSettings: strict),
@@ -129,15 +137,17 @@ let package = Package(
             "conformance-serverless", path: "Tests/conformance-serverless",
             backend: "ServerlessMPI", body: "Conformance"),
         .testTarget(
-            name: "MessagePassingTests", dependencies: ["MessagePassing"], swiftSettings: strict),
+            name: "MessagePassingTests", dependencies: ["MessagePassing", "ThreadMPI"],
+            swiftSettings: strict),
         .testTarget(
             name: "ThreadMPITests", dependencies: ["ThreadMPI", "MessagePassing"],
             swiftSettings: strict),
         .testTarget(name: "ConformanceTests", swiftSettings: strict),
+        .testTarget(name: "AWSClientTests", dependencies: ["AWSClient"], swiftSettings: strict),
         .testTarget(
             name: "ServerlessMPITests",
             dependencies: [
-                "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
+                "AWSClient", "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -146,7 +156,8 @@ let package = Package(
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "Ladder", "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
+                "AWSClient", "Ladder", "Launchers", "Processes", "Records", "Report", "Workloads",
+                "Frames",
                 "MessagePassing", "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),

@@ -6,9 +6,11 @@ import Testing
 struct SuiteTests {
     @Test(
         "passes on every backend with every number of ranks",
-        arguments: Backend.available, [1, 2, 3, 4, 5, 8])
-    func passes(_ backend: Backend, ranks: Int) {
-        expectAllPassed(backend.run(ranks: ranks), "\(backend), \(ranks) ranks")
+        arguments: Backend.available.flatMap { backend in
+            backend.suiteRanks.map { (backend: backend, ranks: $0) }
+        })
+    func passes(_ job: (backend: Backend, ranks: Int)) {
+        expectAllPassed(job.backend.run(ranks: job.ranks), "\(job.backend), \(job.ranks) ranks")
     }
 
     @Test("passes on as many ranks as choose trees")
@@ -17,7 +19,25 @@ struct SuiteTests {
     }
 
     @Test(
-        "passes with another seed", arguments: Backend.available)
+        "passes topic by topic on S3 servers",
+        arguments: Backend.available.filter { $0.s3Server != nil },
+        ["selection", "prefix reductions"])
+    func passesTopic(_ backend: Backend, topic: String) {
+        let outcome = backend.run(ranks: 3, ["--only", topic])
+        expectAllPassed(outcome, "\(backend), \(topic)", atLeast: 3)
+    }
+
+    @Test(
+        "has every storage server to run against",
+        .enabled(
+            if: Backend.allCases.allSatisfy(\.isAvailable),
+            "redis-server, ministack, moto_server or Open MPI is missing: scripts/setup --tests"))
+    func everyBackend() {
+        #expect(Backend.available == Backend.allCases)
+    }
+
+    @Test(
+        "passes with another seed", arguments: Backend.quick)
     func otherSeed(_ backend: Backend) {
         let outcome = backend.run(ranks: 3, ["--only", "random", "--seed", "7"])
         expectAllPassed(outcome, "\(backend), seed 7", atLeast: 3)

@@ -26,6 +26,7 @@ func reasonToSkip(_ environment: Environment, worker: String) -> String? {
             return "the worker was built without Open MPI: \(packages), then build again"
         }
     }
+    if let reason = reasonStoreIsUnavailable(environment) { return reason }
     return environment == .serverlessNAT ? reasonLabIsUnavailable() : nil
 }
 

@@ -16,14 +16,21 @@ public enum Environment: String, Sendable, CaseIterable {
     case serverlessTLS = "serverless-tls"
     /// ServerlessMPI without encryption, every rank in a network of its own behind a NAT router.
     case serverlessNAT = "serverless-nat"
+    /// ServerlessMPI through a Redis server.
+    case redis
+    /// ServerlessMPI through S3, or a local server that speaks its protocol.
+    case s3
 
     public var backend: Backend {
         switch self {
         case .threads: .threads
         case .openmpi, .openMPITCP: .openmpi
-        case .serverless, .serverlessTLS, .serverlessNAT: .serverless
+        case .serverless, .serverlessTLS, .serverlessNAT, .redis, .s3: .serverless
         }
     }
+
+    /// Do ranks talk through a store?
+    public var isStorage: Bool { self == .redis || self == .s3 }
 
     public var isEncrypted: Bool { self == .serverlessTLS }
 

@@ -24,6 +24,8 @@ public struct LaunchRequest: Sendable {
     public var needsRanksOfLines = true
     /// Where environment serverless-nat puts the ranks; nil for a masquerading NAT for each.
     public var internet: Internet?
+    /// What environments redis and s3 talk through.
+    public var store = StoreChoice.own(nil)
     public var job = JobOptions()
 
     public init(
@@ -67,6 +69,9 @@ public func launch(
     case .serverless:
         if request.environment == .serverlessNAT {
             return try runServerlessJobBehindNATs(executable, request, output)
+        }
+        if request.environment.isStorage {
+            return try runStorageJob(executable, request, output)
         }
         return try runServerlessJob(executable, request, output)
     }

@@ -3,7 +3,7 @@
 import Synchronization
 
 /// Aligned scratch memory for the time of `body`; its content is undefined.
-func withScratch<Result>(
+package func withScratch<Result>(
     byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(MPIError) -> Result
 ) throws(MPIError) -> Result {
     if byteCount <= ScratchPool.minimumByteCount {
