@@ -75,23 +75,34 @@ struct Work: Equatable {
             work.steps = collective == .dup ? 0 : rounds
         case .bcast:
             if AlgorithmChoice.scattersBcast(byteCount: length, size: size) {
-                work.steps = rounds + p - 1
+                work.steps = 2
                 work.byteCount = 2 * n * (p - 1) / p
+            } else if AlgorithmChoice.tellsAllBcast(size: size) {
+                work.steps = 1
+                work.byteCount = (p - 1) * n
             } else {
                 work.steps = rounds
                 work.byteCount = rounds * n
             }
-        case .reduce, .scan, .exscan:
+        case .scan, .exscan:
             work.steps = rounds
             work.byteCount = rounds * n
             work.combinedByteCount = rounds * n
-        case .allreduce:
-            if AlgorithmChoice.scattersAllreduce(
+        case .reduce, .allreduce:
+            let hearsAll =
+                collective == .reduce
+                ? AlgorithmChoice.hearsAllReduce(byteCount: length, size: size)
+                : AlgorithmChoice.hearsAllAllreduce(byteCount: length, size: size)
+            if AlgorithmChoice.scattersReduction(
                 byteCount: length, elementCount: length, size: size)
             {
-                work.steps = p
+                work.steps = 2
                 work.byteCount = 2 * n * (p - 1) / p
                 work.combinedByteCount = n * (p - 1) / p
+            } else if hearsAll {
+                work.steps = 1
+                work.byteCount = (p - 1) * n
+                work.combinedByteCount = (p - 1) * n
             } else {
                 work.steps = rounds
                 work.byteCount = rounds * n
@@ -102,8 +113,8 @@ struct Work: Equatable {
             work.byteCount = (p - 1) * n
             work.busyRanks = 1
         case .allgather, .allgatherv, .split:
-            let rings = AlgorithmChoice.ringsAllgather(byteCount: length, size: size)
-            work.steps = rings ? p - 1 : rounds
+            let doubles = AlgorithmChoice.doublesAllgather(byteCount: length, size: size)
+            work.steps = doubles ? rounds : 1
             work.byteCount = (p - 1) * n
         case .alltoall, .alltoallv:
             work.steps = 1
