@@ -59,6 +59,7 @@ import ThreadMPI
                     // Where another algorithm takes over, the time may drop a little.
                     where
                         !(operation == .collective(.bcast)
+                        || operation == .collective(.reduce)
                         || operation == .collective(.allreduce)
                         || operation == .collective(.allgather))
                     {
