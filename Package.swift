@@ -34,6 +34,7 @@ let package = Package(
         .library(name: "SwiftMPI", targets: ["SwiftMPI"]),
         .library(name: "ThreadMPI", targets: ["ThreadMPI"]),
         .library(name: "ServerlessMPI", targets: ["ServerlessMPI"]),
+        .library(name: "LambdaMPI", targets: ["LambdaMPI"]),
         .library(name: "Frames", targets: ["Frames"]),
         .executable(name: "mpi-compare", targets: ["mpi-compare"]),
         .executable(name: "rendezvous", targets: ["rendezvous"]),
@@ -68,11 +69,21 @@ let package = Package(
             name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging],
             swiftSettings: strict),
 
+        // AWS Lambda: JSON for events, the Runtime API, and functions that are ranks.
+        .target(name: "JSON", swiftSettings: strict),
+        .target(name: "LambdaRuntime", dependencies: ["JSON"], swiftSettings: strict),
+        .target(
+            name: "LambdaMPI",
+            dependencies: ["JSON", "LambdaRuntime", "MessagePassing", "ServerlessMPI"],
+            swiftSettings: strict),
+
         // Distributed dataframes over any Communicator.
         .target(name: "Frames", dependencies: ["MessagePassing"], swiftSettings: strict),
 
         // mpi-compare: the same dataframe program, head-to-head.
-        .target(name: "Records", path: "mpi-compare/Records", swiftSettings: strict),
+        .target(
+            name: "Records", dependencies: ["JSON"], path: "mpi-compare/Records",
+            swiftSettings: strict),
         .target(
             name: "Workloads", dependencies: ["Frames", "MessagePassing", "Records"],
             path: "mpi-compare/Workloads", swiftSettings: strict),
@@ -86,12 +97,12 @@ let package = Package(
             dependencies: ["Lab", "MessagePassing", "Processes", "ServerlessMPI"],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
-            name: "Report", dependencies: ["Lab", "MessagePassing", "Records", "ServerlessMPI"],
+            name: "Report", dependencies: ["JSON", "Lab", "MessagePassing", "Records", "ServerlessMPI"],
             path: "mpi-compare/Report", swiftSettings: strict),
         .executableTarget(
             name: "mpi-compare",
             dependencies: [
-                "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
+                "JSON", "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
                 "ServerlessMPI", "Workloads", argumentParser,
             ],
             path: "mpi-compare/CLI", swiftSettings: strict),
@@ -104,6 +115,10 @@ let package = Package(
         rankProgram(
             "worker-serverless", path: "mpi-compare/Workers/serverless",
             backend: "ServerlessMPI", body: "Workloads"),
+        .executableTarget(
+            name: "worker-lambda",
+            dependencies: ["JSON", "LambdaMPI", "MessagePassing", "Records", "Workloads"],
+            path: "mpi-compare/Workers/lambda", swiftSettings: strict),
         // Says how its rank is connected, for nat-grid and mesh.
         rankProgram(
             "worker-link", path: "mpi-compare/Workers/link",
@@ -135,12 +150,15 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "LambdaRuntimeTests", dependencies: ["JSON", "LambdaRuntime"],
+            swiftSettings: strict),
+        .testTarget(
             name: "FramesTests", dependencies: ["Frames", "MessagePassing", "ThreadMPI"],
             swiftSettings: strict),
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
+                "JSON", "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
                 "MessagePassing", "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),
@@ -148,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "NATTests",
             dependencies: [
-                "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
+                "JSON", "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
                 "ServerlessMPI", "mpi-compare", "worker-link", "worker-serverless",
                 "worker-threads",
             ],

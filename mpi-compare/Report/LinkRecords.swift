@@ -1,4 +1,5 @@
 // The results of `nat-grid` and `mesh`, as records and as JSON lines.
+import JSON
 import Lab
 import Records
 
