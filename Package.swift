@@ -62,6 +62,9 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev", "pkg-config"])]),
         .systemLibrary(name: "CLinux"),
+        // AWS's HTTP interfaces. libcurl is loaded when it is first used.
+        .systemLibrary(name: "CCurl"),
+        .target(name: "AWSClient", dependencies: ["CCurl", "COpenSSL"], swiftSettings: strict),
         .target(
             name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", "CLinux", logging],
             swiftSettings: strict),
@@ -143,6 +146,7 @@ let package = Package(
             name: "ThreadMPITests", dependencies: ["ThreadMPI", "MessagePassing"],
             swiftSettings: strict),
         .testTarget(name: "ConformanceTests", swiftSettings: strict),
+        .testTarget(name: "AWSClientTests", dependencies: ["AWSClient"], swiftSettings: strict),
         .testTarget(
             name: "ServerlessMPITests",
             dependencies: [
