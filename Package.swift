@@ -95,9 +95,17 @@ let package = Package(
         .target(
             name: "Lab", dependencies: ["CLinux", "Processes"], path: "mpi-compare/Lab",
             swiftSettings: strict),
+        // AWS Lambda on one machine: the service around real sandboxes of a real package.
+        .target(
+            name: "LambdaEmulator",
+            dependencies: ["AWSClient", "COpenSSL", "JSON", "Lab", "LambdaRuntime", "Processes"],
+            path: "mpi-compare/LambdaEmulator", swiftSettings: strict),
         .target(
             name: "Launchers",
-            dependencies: ["Lab", "MessagePassing", "Processes", "ServerlessMPI"],
+            dependencies: [
+                "AWSClient", "COpenSSL", "JSON", "Lab", "LambdaEmulator", "MessagePassing",
+                "Processes", "ServerlessMPI",
+            ],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
             name: "Report", dependencies: ["JSON", "Lab", "MessagePassing", "Records", "ServerlessMPI"],
@@ -105,8 +113,8 @@ let package = Package(
         .executableTarget(
             name: "mpi-compare",
             dependencies: [
-                "JSON", "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
-                "ServerlessMPI", "Workloads", argumentParser,
+                "AWSClient", "JSON", "Lab", "LambdaEmulator", "Launchers", "MessagePassing",
+                "Processes", "Records", "Report", "ServerlessMPI", "Workloads", argumentParser,
             ],
             path: "mpi-compare/CLI", swiftSettings: strict),
         rankProgram(

@@ -11,6 +11,11 @@ package struct HTTPMessage: Sendable, Equatable {
     package struct Field: Sendable, Equatable {
         package var name: String
         package var value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
     }
 
     package init(startLine: String, fields: [Field] = [], body: [UInt8] = []) {

@@ -42,6 +42,8 @@ struct LaunchCommand: ParsableCommand {
             discussion: "Comma-separated, from: \(NATKind.names)."))
     var nat: String?
 
+    @OptionGroup var functions: LambdaArguments
+
     @Argument(parsing: .captureForPassthrough, help: "The program and its arguments, after --.")
     var program: [String] = []
 
@@ -62,6 +64,7 @@ struct LaunchCommand: ParsableCommand {
         try links.apply(to: &request)
         request.job.grace = .seconds(grace)
         request.job.timeout = timeout.map { .seconds($0) }
+        request.lambda = try functions.options()
 
         if let nat {
             guard request.environment == .serverlessNAT else {

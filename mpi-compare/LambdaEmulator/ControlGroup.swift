@@ -91,6 +91,9 @@ struct ControlGroup: Sendable {
         }
     }
 
+    /// The folders under which groups are made.
+    static var parents: [String] { Array(Set(hierarchy.parents.values)).sorted() }
+
     private static func findHierarchy() -> Hierarchy {
         var found = Hierarchy()
         if let controllers = read("/sys/fs/cgroup/cgroup.controllers")?.split(separator: " ").map({

@@ -16,16 +16,22 @@ public enum Environment: String, Sendable, CaseIterable {
     case serverlessTLS = "serverless-tls"
     /// ServerlessMPI without encryption, every rank in a network of its own behind a NAT router.
     case serverlessNAT = "serverless-nat"
+    /// Functions in an emulator of AWS Lambda on this machine, each behind its own NAT; without
+    /// encryption, as serverless-nat.
+    case lambdaLocal = "lambda-local"
+    /// Functions of AWS Lambda, encrypted.
+    case lambda
 
     public var backend: Backend {
         switch self {
         case .threads: .threads
         case .openmpi, .openMPITCP: .openmpi
         case .serverless, .serverlessTLS, .serverlessNAT: .serverless
+        case .lambdaLocal, .lambda: .lambda
         }
     }
 
-    public var isEncrypted: Bool { self == .serverlessTLS }
+    public var isEncrypted: Bool { self == .serverlessTLS || self == .lambda }
 
     /// Every name, for messages.
     public static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
@@ -41,7 +47,7 @@ public enum Environment: String, Sendable, CaseIterable {
 
 /// The library a program is linked to.
 public enum Backend: String, Sendable, CaseIterable {
-    case threads, openmpi, serverless
+    case threads, openmpi, serverless, lambda
 
     /// The module that a program imports for it.
     public var module: String {
@@ -49,6 +55,7 @@ public enum Backend: String, Sendable, CaseIterable {
         case .threads: "ThreadMPI"
         case .openmpi: "SwiftMPI"
         case .serverless: "ServerlessMPI"
+        case .lambda: "LambdaMPI"
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// Dollars of one run, set-up included, with the model they come from.
 ///
-/// - serverless: one AWS Lambda function of 1 769 MB (one virtual processor) per rank, at
+/// - serverless, lambda: one AWS Lambda function of 1 769 MB (one virtual processor) per rank, at
 ///   $0.0000166667 per GB-second plus $0.20 per million invocations.
 /// - threads and Open MPI: the ranks' share of an m5.xlarge EC2 instance ($0.192 an hour, 4 virtual
 ///   processors), billed by the second; its minimum of 60 s is left out, as a cluster that is
@@ -13,7 +13,7 @@ public struct Price: Sendable, Equatable {
 
     /// - Parameter seconds: wall time during which every rank is paid for.
     public init(environment: String, ranks: Int, seconds: Double) {
-        if environment.hasPrefix("serverless") {
+        if environment.hasPrefix("serverless") || environment.hasPrefix("lambda") {
             let gigabytes = 1.769
             let perGigabyteSecond = 0.000_016_666_7
             let perInvocation = 0.000_000_2
