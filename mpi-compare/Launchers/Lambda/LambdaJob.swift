@@ -45,12 +45,14 @@ extension LambdaSession {
         _ job: LambdaJob, log: @escaping (OutputLine) -> Void = { _ in }
     ) throws(LambdaFailure) -> LambdaRun {
         let name = newJob()
+        // All epochs share them: a rank that is late learns from the server that its epoch is over.
+        let tokens = tokens(job: name)
         let start = ContinuousClock.now
         var reports: [InvocationReport] = []
         var throttles = 0
         var epoch: UInt64 = 0
         while true {
-            let attempt = Epoch(self, job, name: name, number: epoch)
+            let attempt = Epoch(self, job, name: name, tokens: tokens, number: epoch)
             let answers = attempt.run(log: log)
             reports += answers.compactMap(\.report)
             throttles += answers.reduce(0) { $0 + $1.throttles }
@@ -75,14 +77,19 @@ private struct Epoch {
     let session: LambdaSession
     let job: LambdaJob
     let name: String
+    let tokens: JobTokens
     let number: UInt64
     /// The ranks of each function.
     let groups: [[Int]]
 
-    init(_ session: LambdaSession, _ job: LambdaJob, name: String, number: UInt64) {
+    init(
+        _ session: LambdaSession, _ job: LambdaJob, name: String, tokens: JobTokens,
+        number: UInt64
+    ) {
         self.session = session
         self.job = job
         self.name = name
+        self.tokens = tokens
         self.number = number
         let size = max(1, session.ranksPerFunction)
         groups = stride(from: 0, to: job.ranks, by: size).map {
@@ -193,7 +200,7 @@ private struct Epoch {
 
     private func event(_ ranks: [Int]) -> [UInt8] {
         let url = session.url(job: name, epoch: number, size: job.ranks)
-        let variables = session.tokens(job: name).environment(url).sorted { $0.key < $1.key }
+        let variables = tokens.environment(url).sorted { $0.key < $1.key }
         var fields = [
             JSONField(
                 "environment",
