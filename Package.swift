@@ -183,6 +183,17 @@ let package = Package(
                 "worker-threads",
             ],
             swiftSettings: strict),
+        // Functions: packages, the emulator, jobs and their accidents.
+        .executableTarget(
+            name: "lambda-subject", dependencies: ["JSON", "LambdaRuntime"],
+            path: "Tests/lambda-subject", swiftSettings: strict),
+        .testTarget(
+            name: "LambdaTests",
+            dependencies: [
+                "AWSClient", "JSON", "Lab", "LambdaEmulator", "Launchers", "Processes",
+                "lambda-subject", "mpi-compare", "worker-lambda", "worker-serverless",
+            ],
+            swiftSettings: strict),
         // What a user of the built programs sees when things go wrong.
         .testTarget(name: "FaultTests", swiftSettings: strict),
     ]

@@ -18,7 +18,8 @@ struct LambdaCommand: ParsableCommand {
 struct LambdaPackageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "package",
-        abstract: "Make a zip for the runtime provided.al2023 from any program that imports LambdaMPI.",
+        abstract:
+            "Make a zip for the runtime provided.al2023 from any program that imports LambdaMPI.",
         discussion: """
             The zip holds the program as `bootstrap`, the loader and every library it needs, so it \
             does not matter what the host has. Needs patchelf and zip.
@@ -45,7 +46,8 @@ struct LambdaPackageCommand: ParsableCommand {
         func megabytes(_ count: Int) -> String { fixedMegabytes(count) }
         print(
             "\(output): \(megabytes(summary.zipByteCount)) MB, unpacked"
-                + " \(megabytes(summary.unpackedByteCount)) MB, \(summary.libraries.count) libraries")
+                + " \(megabytes(summary.unpackedByteCount)) MB, \(summary.libraries.count) libraries"
+        )
         for note in summary.notes { print("note: \(note)") }
     }
 }

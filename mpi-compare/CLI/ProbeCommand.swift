@@ -94,7 +94,8 @@ struct ProbeCommand: ParsableCommand {
     private func key(_ url: inout JoinURL) throws -> Secret {
         if let secretFile {
             url.job = "\(Self.jobPrefix)-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
-            return JobTokens(operatorSecret: try operatorSecret(inFile: secretFile), job: url.job).serverKey
+            return JobTokens(operatorSecret: try operatorSecret(inFile: secretFile), job: url.job)
+                .serverKey
         }
         let variable = JoinConfiguration.Variable.serverKey
         guard let text = environmentVariable(variable), !text.isEmpty else {

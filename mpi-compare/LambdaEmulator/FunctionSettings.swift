@@ -50,8 +50,11 @@ public struct FunctionSettings: Sendable {
             return "a function's time limit is 1 to 900 s, not \(timeout)"
         }
         if concurrency < 1 { return "a function needs a concurrency of at least 1" }
-        let isName = (1...64).contains(name.utf8.count)
-            && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
+        let isName =
+            (1...64).contains(name.utf8.count)
+            && name.allSatisfy {
+                $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_")
+            }
         return isName ? nil : "a function's name is 1 to 64 of A-Z a-z 0-9 - _"
     }
 }

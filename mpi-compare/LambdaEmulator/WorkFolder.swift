@@ -41,7 +41,8 @@ struct WorkFolder: Sendable {
     /// - Throws: `LaunchError` if there is no such file, or it is no package of a function.
     init(package: String) throws(LaunchError) {
         guard access(package, R_OK) == 0 else {
-            throw LaunchError("there is no package \(package): mpi-compare lambda package makes one")
+            throw LaunchError(
+                "there is no package \(package): mpi-compare lambda package makes one")
         }
         guard let unzip = findSystemProgram("unzip") else {
             throw LaunchError("there is no unzip: apt-get install unzip")
@@ -80,7 +81,8 @@ struct WorkFolder: Sendable {
         let count = Int(size.output.prefix { $0.isNumber }) ?? 0
         guard count <= WorkFolder.packageByteCountMax else {
             throw LaunchError(
-                "\(package) unpacks to \(count) bytes; Lambda takes \(WorkFolder.packageByteCountMax)")
+                "\(package) unpacks to \(count) bytes; Lambda takes \(WorkFolder.packageByteCountMax)"
+            )
         }
     }
 

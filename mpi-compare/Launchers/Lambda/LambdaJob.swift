@@ -193,7 +193,9 @@ private struct Epoch {
             }
         } catch {
             ended.elapsed = .now - start
-            ended.error = (error.code == .refused ? "Launcher.Refused" : "Launcher.Lost", "\(error)")
+            ended.error = (
+                error.code == .refused ? "Launcher.Refused" : "Launcher.Lost", "\(error)"
+            )
         }
         return ended
     }
