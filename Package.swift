@@ -64,9 +64,14 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         // AWS's HTTP interfaces. libcurl is loaded when it is first used.
         .systemLibrary(name: "CCurl"),
+        // What the Redis channel needs, where its headers are installed; loaded when it is first used.
+        .systemLibrary(name: "CHiredis"),
         .target(name: "AWSClient", dependencies: ["CCurl", "COpenSSL"], swiftSettings: strict),
         .target(
-            name: "ServerlessMPI", dependencies: ["MessagePassing", "COpenSSL", "CLinux", logging],
+            name: "ServerlessMPI",
+            dependencies: [
+                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", logging,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging],

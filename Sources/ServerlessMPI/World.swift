@@ -16,9 +16,9 @@ import MessagePassing
 ///
 /// MPI 4.1 §11.2 (MPI_Init, MPI_Finalize).
 public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> Void) {
-    let membership: Membership
+    let membership: AnyMembership
     do throws(MPIError) {
-        membership = try Membership(JoinConfiguration.fromEnvironment())
+        membership = try AnyMembership.fromEnvironment()
     } catch {
         let rank = getenv(JoinConfiguration.Variable.rank).map { String(cString: $0) } ?? "?"
         exitWithLine("rank \(rank): \(error)", code: error.code == .invalidArgument ? 2 : 1)
@@ -39,7 +39,42 @@ public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> V
     }
 }
 
-private func exitAfterFailure(_ membership: Membership, _ error: any Error) -> Never {
+/// The time in a job, whatever carries its messages: the scheme of the join URL decides.
+private enum AnyMembership {
+    case direct(Membership)
+    case storage(StorageMembership)
+
+    static func fromEnvironment() throws(MPIError) -> AnyMembership {
+        func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+        if let url = value(JoinConfiguration.Variable.url), StorageURL.isStorage(url) {
+            return .storage(try StorageMembership(url, value))
+        }
+        return .direct(try Membership(JoinConfiguration.fromEnvironment()))
+    }
+
+    var world: any Communicator {
+        switch self {
+        case .direct(let membership): membership.world
+        case .storage(let membership): membership.world
+        }
+    }
+
+    func end() throws(MPIError) {
+        switch self {
+        case .direct(let membership): try membership.end()
+        case .storage(let membership): try membership.end()
+        }
+    }
+
+    func fail(_ error: any Error) -> String {
+        switch self {
+        case .direct(let membership): membership.fail(error).description
+        case .storage(let membership): membership.fail(error)
+        }
+    }
+}
+
+private func exitAfterFailure(_ membership: AnyMembership, _ error: any Error) -> Never {
     exitWithLine("rank \(membership.world.rank): \(membership.fail(error))", code: 1)
 }
 

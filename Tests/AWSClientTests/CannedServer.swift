@@ -22,13 +22,14 @@ final class CannedServer: Sendable {
     /// Once the answers are used up, it reads and says nothing more.
     init(answers: [String]) throws {
         state = Mutex(State(answers: answers))
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.listener = listener
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { [listener] address in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 bind(listener, address, length) == 0 && listen(listener, 8) == 0
                     && getsockname(listener, address, &length) == 0
             }
@@ -67,7 +68,7 @@ final class CannedServer: Sendable {
                 return state.answers.isEmpty ? nil : state.answers.removeFirst()
             }
             if let answer {
-                _ = send(connection, answer, answer.utf8.count, Int32(MSG_NOSIGNAL.rawValue))
+                _ = send(connection, answer, answer.utf8.count, Int32(MSG_NOSIGNAL))
             }
         }
     }

@@ -32,6 +32,7 @@ func reasonToSkip(
             return "the worker was built without Open MPI: \(packages), then build again"
         }
     }
+    if let reason = reasonStoreIsUnavailable(environment) { return reason }
     switch environment {
     case .serverlessNAT: return reasonLabIsUnavailable()
     case .lambdaLocal: return LambdaPackage.reasonUnavailable ?? reasonLabIsUnavailable()

@@ -44,6 +44,9 @@ struct LaunchCommand: ParsableCommand {
 
     @OptionGroup var functions: LambdaArguments
 
+    @Option(help: ArgumentHelp("Store for environments redis and s3.", discussion: storeHelp))
+    var store: String?
+
     @Argument(parsing: .captureForPassthrough, help: "The program and its arguments, after --.")
     var program: [String] = []
 
@@ -72,9 +75,20 @@ struct LaunchCommand: ParsableCommand {
             }
             request.internet = Topologies.ranks(max(1, ranks), kinds: try natKinds(nat))
         }
+        if let store {
+            guard request.environment.isStorage else {
+                throw LaunchError("--store needs --environment redis or s3")
+            }
+            request.store = try StoreChoice(parsing: store)
+        }
         try runPrefixed(request)
     }
 }
+
+let storeHelp = """
+    redis://HOST:PORT, 's3://BUCKET/FOLDER?endpoint=URL&region=NAME' (credentials by AWS_ACCESS_KEY_ID \
+    and AWS_SECRET_ACCESS_KEY), or ministack or moto_server. Without it a server is started here.
+    """
 
 /// How serverless ranks connect.
 struct LinkOptions: ParsableArguments {

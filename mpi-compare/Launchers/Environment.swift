@@ -21,15 +21,22 @@ public enum Environment: String, Sendable, CaseIterable {
     case lambdaLocal = "lambda-local"
     /// Functions of AWS Lambda, encrypted.
     case lambda
+    /// ServerlessMPI through a Redis server.
+    case redis
+    /// ServerlessMPI through S3, or a local server that speaks its protocol.
+    case s3
 
     public var backend: Backend {
         switch self {
         case .threads: .threads
         case .openmpi, .openMPITCP: .openmpi
-        case .serverless, .serverlessTLS, .serverlessNAT: .serverless
+        case .serverless, .serverlessTLS, .serverlessNAT, .redis, .s3: .serverless
         case .lambdaLocal, .lambda: .lambda
         }
     }
+
+    /// Do ranks talk through a store?
+    public var isStorage: Bool { self == .redis || self == .s3 }
 
     public var isEncrypted: Bool { self == .serverlessTLS || self == .lambda }
 

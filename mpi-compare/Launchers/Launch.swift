@@ -26,6 +26,8 @@ public struct LaunchRequest: Sendable {
     public var internet: Internet?
     /// What the environments lambda-local and lambda need to know.
     public var lambda = LambdaOptions()
+    /// What environments redis and s3 talk through.
+    public var store = StoreChoice.own(nil)
     public var job = JobOptions()
 
     public init(
@@ -69,6 +71,9 @@ public func launch(
     case .serverless:
         if request.environment == .serverlessNAT {
             return try runServerlessJobBehindNATs(executable, request, output)
+        }
+        if request.environment.isStorage {
+            return try runStorageJob(executable, request, output)
         }
         return try runServerlessJob(executable, request, output)
     case .lambda: return try runLambdaJob(executable, request, output)

@@ -35,11 +35,9 @@ final class Reception {
             let words = text.split(separator: " ", maxSplits: 2)
             status = words.count > 1 ? Int(words[1].filter(\.isNumber)) ?? 0 : 0
         } else if let colon = text.firstIndex(of: ":") {
-            let value = text[text.index(after: colon)...]
-                .drop { $0 == " " || $0 == "\t" }
-                .split(omittingEmptySubsequences: true) { $0 == "\r\n" || $0 == "\r" || $0 == "\n" }
-                .first
-            headers.append((text[..<colon].lowercased(), value.map(String.init) ?? ""))
+            var value = text[text.index(after: colon)...].drop { $0.isWhitespace }
+            while value.last?.isWhitespace == true { value.removeLast() }
+            headers.append((text[..<colon].lowercased(), String(value)))
         }
         return true
     }

@@ -55,7 +55,7 @@ extension Communicator {
 
 extension RawReduction {
     /// `higher = lower ∘ higher`, element by element.
-    func combine(
+    package func combine(
         lower: UnsafeMutableRawBufferPointer, into higher: UnsafeMutableRawBufferPointer
     ) {
         guard let lowerBase = lower.baseAddress, let higherBase = higher.baseAddress,

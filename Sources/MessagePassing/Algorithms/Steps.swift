@@ -2,7 +2,7 @@
 // because ranks that disagree about a count must be told so and not left with half a result.
 
 extension Communicator {
-    func post(
+    package func post(
         sendOf bytes: UnsafeRawBufferPointer, to rank: Int, step: Int, _ call: CollectiveCall
     ) throws(MPIError) -> RequestHandle {
         try isend(
@@ -10,7 +10,7 @@ extension Communicator {
             context: .collective(call))
     }
 
-    func post(
+    package func post(
         recvInto buffer: UnsafeMutableRawBufferPointer, from rank: Int, step: Int,
         _ call: CollectiveCall
     ) throws(MPIError) -> RequestHandle {
@@ -74,7 +74,7 @@ extension Communicator {
     }
 
     /// Two ranks passed different counts to one collective: every rank hears of it.
-    func disagree(
+    package func disagree(
         with rank: Int, _ call: CollectiveCall, expected: Int, sent: Int?
     ) throws(MPIError) -> Never {
         let sentText = sent.map { "\($0) bytes" } ?? "another number of bytes"
@@ -89,7 +89,7 @@ extension Communicator {
 
     /// Posted requests of one step, with what their receives must bring. When one fails, all are
     /// finished or cancelled before the error is thrown.
-    func finish(_ step: borrowing PostedStep, _ call: CollectiveCall) throws(MPIError) {
+    package func finish(_ step: borrowing PostedStep, _ call: CollectiveCall) throws(MPIError) {
         var statuses = Array(repeating: Status.empty, count: step.requests.count)
         do throws(MPIError) {
             var statuses = statuses.mutableSpan
@@ -114,17 +114,17 @@ extension Communicator {
 }
 
 /// Requests under way together; ends with `Communicator.finish`, or `abandon` after an error.
-struct PostedStep {
+package struct PostedStep {
     fileprivate(set) var requests: [RequestHandle] = []
     /// Per request: the sender and length of a receive; nil for sends.
     fileprivate(set) var expected: [(rank: Int, byteCount: Int)?] = []
 
-    init(capacity: Int) {
+    package init(capacity: Int) {
         requests.reserveCapacity(capacity)
         expected.reserveCapacity(capacity)
     }
 
-    mutating func send(
+    package mutating func send(
         _ bytes: UnsafeRawBufferPointer, to rank: Int, step: Int = 0, _ call: CollectiveCall,
         on communicator: some Communicator
     ) throws(MPIError) {
@@ -138,7 +138,7 @@ struct PostedStep {
         }
     }
 
-    mutating func recv(
+    package mutating func recv(
         into buffer: UnsafeMutableRawBufferPointer, from rank: Int, step: Int = 0,
         _ call: CollectiveCall, on communicator: some Communicator
     ) throws(MPIError) {
@@ -160,7 +160,7 @@ struct PostedStep {
 }
 
 /// Aligned scratch memory for the time of `body`.
-func withScratch<Result>(
+package func withScratch<Result>(
     byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(MPIError) -> Result
 ) throws(MPIError) -> Result {
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
@@ -171,20 +171,20 @@ func withScratch<Result>(
 /// A part of a buffer, as a buffer. An empty part may lie anywhere, even outside.
 extension UnsafeRawBufferPointer {
     @inline(__always)
-    func part(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
+    package func part(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
         count == 0 ? .init(start: nil, count: 0) : .init(rebasing: self[offset..<offset + count])
     }
 }
 
 extension UnsafeMutableRawBufferPointer {
     @inline(__always)
-    func part(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
+    package func part(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
         count == 0 ? .init(start: nil, count: 0) : .init(rebasing: self[offset..<offset + count])
     }
 
     /// Copies, unless both are the same memory already.
     @inline(__always)
-    func fill(from source: UnsafeRawBufferPointer) {
+    package func fill(from source: UnsafeRawBufferPointer) {
         if source.baseAddress != UnsafeRawPointer(baseAddress) { copyMemory(from: source) }
     }
 }

@@ -197,7 +197,7 @@ extension JoinURL {
         }
     }
 
-    private static func parseTimeout(
+    static func parseTimeout(
         _ value: Substring, _ name: Substring
     ) throws(MPIError) -> Duration {
         guard let seconds = Double(value), seconds > 0, seconds <= maximumTimeoutSeconds else {

@@ -1,0 +1,151 @@
+// The join URL of a job that talks through a store. It holds no secret: a Redis password and AWS
+// credentials come by the environment.
+
+import MessagePassing
+
+/// `redis://HOST:PORT/JOB?size=4` or `s3://BUCKET/FOLDER/JOB?size=4&region=eu-central-1`
+///
+/// - `JOB`: as in `JoinURL`.
+/// - `size` (required), `epoch` (0), `join-timeout` (30), `timeout` (300): as in `JoinURL`.
+/// - `expiry` (3600): seconds after which Redis forgets what nobody has removed. On S3 a lifecycle
+///   rule of the bucket does that.
+/// - `region` (`AWS_REGION`), `endpoint` (AWS's own): S3 only.
+public struct StorageURL: Sendable, Equatable {
+    public enum Place: Sendable, Equatable {
+        case redis(host: String, port: UInt16)
+        /// `folder` is empty or ends in `/`; `endpoint` is a URL without a path.
+        case s3(bucket: String, folder: String, region: String?, endpoint: String?)
+    }
+
+    /// Names of environment variables; docs/OPERATING.md describes them.
+    public enum Variable {
+        public static let redisPassword = "SERVERLESS_MPI_REDIS_PASSWORD"
+    }
+
+    public var place: Place
+    public var job: String
+    public var epoch: UInt64
+    public var size: Int
+    public var joinTimeout: Duration
+    public var timeout: Duration
+    public var expiry: Duration
+
+    public init(
+        place: Place, job: String, epoch: UInt64 = 0, size: Int,
+        joinTimeout: Duration = .seconds(30), timeout: Duration = .seconds(300),
+        expiry: Duration = .seconds(3600)
+    ) {
+        self.place = place
+        self.job = job
+        self.epoch = epoch
+        self.size = size
+        self.joinTimeout = joinTimeout
+        self.timeout = timeout
+        self.expiry = expiry
+    }
+
+    /// Does a join URL lead to a store?
+    static func isStorage(_ text: String) -> Bool {
+        text.hasPrefix("redis://") || text.hasPrefix("s3://")
+    }
+
+    static func absent(_ ranks: [Int], of size: Int) -> MPIError {
+        let names = ranks.prefix(8).map(String.init).joined(separator: ", ")
+        return MPIError(
+            .timedOut, operation: "join",
+            reason: "\(ranks.count) of \(size) ranks did not join in time: rank \(names)"
+                + (ranks.count > 8 ? " …" : "")
+                + "; start all, or allow more time (join-timeout=SECONDS)", peer: ranks.first)
+    }
+}
+
+extension StorageURL: CustomStringConvertible {
+    public var description: String {
+        var text: String
+        var more = ""
+        switch place {
+        case .redis(let host, let port):
+            text = "redis://\(host.contains(":") ? "[\(host)]" : host):\(port)/\(job)"
+        case .s3(let bucket, let folder, let region, let endpoint):
+            text = "s3://\(bucket)/\(folder)\(job)"
+            if let region { more += "&region=\(region)" }
+            if let endpoint { more += "&endpoint=\(endpoint)" }
+        }
+        text += "?epoch=\(epoch)&size=\(size)&join-timeout=\(JoinURL.seconds(joinTimeout))"
+        text += "&timeout=\(JoinURL.seconds(timeout))&expiry=\(JoinURL.seconds(expiry))"
+        return text + more
+    }
+}
+
+extension StorageURL {
+    /// Errors: `invalidArgument`, one line that says which part is wrong.
+    public init(parsing text: String) throws(MPIError) {
+        let isRedis = text.hasPrefix("redis://")
+        guard Self.isStorage(text) else { throw wrong("it must begin with redis:// or s3://") }
+        let rest = text.dropFirst(isRedis ? 8 : 5)
+        let question = rest.firstIndex(of: "?") ?? rest.endIndex
+        let path = rest[..<question]
+        guard let first = path.firstIndex(of: "/"), let last = path.lastIndex(of: "/") else {
+            throw wrong("the job is missing: redis://HOST:PORT/JOB or s3://BUCKET/FOLDER/JOB")
+        }
+        let job = path[path.index(after: last)...]
+        guard JoinURL.isJobName(job) else {
+            throw wrong("the job must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+        }
+        let place: Place
+        if isRedis {
+            guard first == last else { throw wrong("a redis URL is redis://HOST:PORT/JOB") }
+            let (host, port) = try JoinURL.parseAuthority(path[..<first])
+            place = .redis(host: host, port: port)
+        } else {
+            let folder = first == last ? "" : String(path[path.index(after: first)...last])
+            place = .s3(
+                bucket: try Self.bucket(path[..<first]), folder: folder, region: nil,
+                endpoint: nil)
+        }
+        self.init(place: place, job: String(job), size: 0)
+        for item in rest[question...].dropFirst().split(separator: "&") { try apply(item) }
+        guard size > 0 else { throw wrong("size=N, the number of ranks, is missing") }
+    }
+
+    private static func bucket(_ name: Substring) throws(MPIError) -> String {
+        let isPlain = name.utf8.allSatisfy { byte in
+            (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2D
+                || byte == 0x2E
+        }
+        guard isPlain, (3...63).contains(name.utf8.count) else {
+            throw wrong("a bucket's name is 3 to 63 of the characters a-z 0-9 . -")
+        }
+        return String(name)
+    }
+
+    private mutating func apply(_ item: Substring) throws(MPIError) {
+        let equals = item.firstIndex(of: "=") ?? item.endIndex
+        let name = item[..<equals]
+        let value = item[equals...].dropFirst()
+        switch name {
+        case "epoch":
+            guard let number = UInt64(value) else { throw wrong("epoch must be a whole number") }
+            epoch = number
+        case "size":
+            guard let number = Int(value), (1...JoinURL.maximumSize).contains(number) else {
+                throw wrong("size must be a whole number from 1 to \(JoinURL.maximumSize)")
+            }
+            size = number
+        case "join-timeout": joinTimeout = try JoinURL.parseTimeout(value, name)
+        case "timeout": timeout = try JoinURL.parseTimeout(value, name)
+        case "expiry": expiry = try JoinURL.parseTimeout(value, name)
+        case "region", "endpoint":
+            guard case .s3(let bucket, let folder, var region, var endpoint) = place,
+                !value.isEmpty
+            else { throw wrong("\(name) belongs to an s3 URL and may not be empty") }
+            if name == "region" { region = String(value) } else { endpoint = String(value) }
+            place = .s3(bucket: bucket, folder: folder, region: region, endpoint: endpoint)
+        default: throw wrong("unknown setting \(printable(name))")
+        }
+    }
+}
+
+private func wrong(_ reason: String) -> MPIError {
+    MPIError.invalidArgument("join", "SERVERLESS_MPI_URL: \(reason)")
+}
