@@ -78,11 +78,11 @@ let package = Package(
             swiftSettings: strict),
 
         // AWS Lambda: JSON for events, the Runtime API, and functions that are ranks.
-        .target(name: "JSON", swiftSettings: strict),
-        .target(name: "LambdaRuntime", dependencies: ["JSON"], swiftSettings: strict),
+        .target(name: "CompactJSON", swiftSettings: strict),
+        .target(name: "LambdaRuntime", dependencies: ["CompactJSON"], swiftSettings: strict),
         .target(
             name: "LambdaMPI",
-            dependencies: ["JSON", "LambdaRuntime", "MessagePassing", "ServerlessMPI"],
+            dependencies: ["CompactJSON", "LambdaRuntime", "MessagePassing", "ServerlessMPI"],
             swiftSettings: strict),
 
         // Distributed dataframes over any Communicator.
@@ -90,7 +90,7 @@ let package = Package(
 
         // mpi-compare: the same dataframe program, head-to-head.
         .target(
-            name: "Records", dependencies: ["JSON"], path: "mpi-compare/Records",
+            name: "Records", dependencies: ["CompactJSON"], path: "mpi-compare/Records",
             swiftSettings: strict),
         .target(
             name: "Workloads", dependencies: ["Frames", "MessagePassing", "Records"],
@@ -103,22 +103,22 @@ let package = Package(
         // AWS Lambda on one machine: the service around real sandboxes of a real package.
         .target(
             name: "LambdaEmulator",
-            dependencies: ["AWSClient", "COpenSSL", "JSON", "Lab", "LambdaRuntime", "Processes"],
+            dependencies: ["AWSClient", "COpenSSL", "CompactJSON", "Lab", "LambdaRuntime", "Processes"],
             path: "mpi-compare/LambdaEmulator", swiftSettings: strict),
         .target(
             name: "Launchers",
             dependencies: [
-                "AWSClient", "COpenSSL", "JSON", "Lab", "LambdaEmulator", "MessagePassing",
+                "AWSClient", "COpenSSL", "CompactJSON", "Lab", "LambdaEmulator", "MessagePassing",
                 "Processes", "ServerlessMPI",
             ],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
-            name: "Report", dependencies: ["JSON", "Lab", "MessagePassing", "Records", "ServerlessMPI"],
+            name: "Report", dependencies: ["CompactJSON", "Lab", "MessagePassing", "Records", "ServerlessMPI"],
             path: "mpi-compare/Report", swiftSettings: strict),
         .executableTarget(
             name: "mpi-compare",
             dependencies: [
-                "AWSClient", "JSON", "Lab", "LambdaEmulator", "Launchers", "MessagePassing",
+                "AWSClient", "CompactJSON", "Lab", "LambdaEmulator", "Launchers", "MessagePassing",
                 "Processes", "Records", "Report", "ServerlessMPI", "Workloads", argumentParser,
             ],
             path: "mpi-compare/CLI", swiftSettings: strict),
@@ -133,7 +133,7 @@ let package = Package(
             backend: "ServerlessMPI", body: "Workloads"),
         .executableTarget(
             name: "worker-lambda",
-            dependencies: ["JSON", "LambdaMPI", "MessagePassing", "Records", "Workloads"],
+            dependencies: ["CompactJSON", "LambdaMPI", "MessagePassing", "Records", "Workloads"],
             path: "mpi-compare/Workers/lambda", swiftSettings: strict),
         // Says how its rank is connected, for nat-grid and mesh.
         rankProgram(
@@ -167,7 +167,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LambdaRuntimeTests", dependencies: ["JSON", "LambdaRuntime"],
+            name: "LambdaRuntimeTests", dependencies: ["CompactJSON", "LambdaRuntime"],
             swiftSettings: strict),
         .testTarget(
             name: "FramesTests", dependencies: ["Frames", "MessagePassing", "ThreadMPI"],
@@ -175,7 +175,7 @@ let package = Package(
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "JSON", "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
+                "CompactJSON", "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
                 "MessagePassing", "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),
@@ -183,19 +183,19 @@ let package = Package(
         .testTarget(
             name: "NATTests",
             dependencies: [
-                "JSON", "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
+                "CompactJSON", "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
                 "ServerlessMPI", "mpi-compare", "worker-link", "worker-serverless",
                 "worker-threads",
             ],
             swiftSettings: strict),
         // Functions: packages, the emulator, jobs and their accidents.
         .executableTarget(
-            name: "lambda-subject", dependencies: ["JSON", "LambdaRuntime"],
+            name: "lambda-subject", dependencies: ["CompactJSON", "LambdaRuntime"],
             path: "Tests/lambda-subject", swiftSettings: strict),
         .testTarget(
             name: "LambdaTests",
             dependencies: [
-                "AWSClient", "JSON", "Lab", "LambdaEmulator", "Launchers", "Processes",
+                "AWSClient", "CompactJSON", "Lab", "LambdaEmulator", "Launchers", "Processes",
                 "lambda-subject", "mpi-compare", "worker-lambda", "worker-serverless",
             ],
             swiftSettings: strict),

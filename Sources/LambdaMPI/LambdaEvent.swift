@@ -10,10 +10,13 @@
 //   }
 
 import Glibc
-import JSON
+import CompactJSON
 import LambdaRuntime
 import MessagePassing
 import ServerlessMPI
+
+/// What programs return, and what events hold; users need no other import for it.
+public typealias JSONValue = CompactJSON.JSONValue
 
 /// What a function has been asked to do, as its program sees it.
 public struct LambdaEvent: Sendable {

@@ -2,7 +2,7 @@
 // ranks that each event names for as long as its job lasts, and gives back what the program returns.
 
 import Glibc
-import JSON
+import CompactJSON
 import LambdaRuntime
 import MessagePassing
 import ServerlessMPI

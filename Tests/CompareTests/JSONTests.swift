@@ -1,5 +1,5 @@
 // The lines workers write are read back as they were meant.
-import JSON
+import CompactJSON
 import Records
 import Testing
 

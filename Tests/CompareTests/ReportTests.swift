@@ -1,5 +1,5 @@
 // The table, the stable JSON names, and the detection of answers that differ.
-import JSON
+import CompactJSON
 import Records
 import Report
 import Testing

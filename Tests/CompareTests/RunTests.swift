@@ -1,6 +1,6 @@
 // `mpi-compare run` and `launch` with the real workers, on little data.
 import Foundation
-import JSON
+import CompactJSON
 import Records
 import Testing
 

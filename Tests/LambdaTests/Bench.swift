@@ -2,7 +2,7 @@
 // signed client.
 import AWSClient
 import Foundation
-import JSON
+import CompactJSON
 import Lab
 import LambdaEmulator
 import Launchers

@@ -1,6 +1,6 @@
 // The commands that use a laboratory, as a user starts and interrupts them.
 import Foundation
-import JSON
+import CompactJSON
 import Records
 import Testing
 

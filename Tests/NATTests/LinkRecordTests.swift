@@ -1,5 +1,5 @@
 // What ranks say of their links, and what becomes of it in tables and JSON lines.
-import JSON
+import CompactJSON
 import Records
 import Report
 import Testing

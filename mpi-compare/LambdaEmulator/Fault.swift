@@ -1,6 +1,6 @@
 // What can go wrong with one invocation, on purpose: the accidents of the real service, made to
 // happen to a chosen rank.
-import JSON
+import CompactJSON
 import Processes
 
 /// An accident that an emulator arranges.

@@ -3,7 +3,7 @@
 import AWSClient
 import COpenSSL
 @preconcurrency import Glibc
-import JSON
+import CompactJSON
 import LambdaRuntime
 
 struct InvokeEndpoint: Sendable {

@@ -1,7 +1,7 @@
 // The Runtime API of one sandbox, as its process sees it.
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 @preconcurrency import Glibc
-import JSON
+import CompactJSON
 import LambdaRuntime
 
 struct RuntimeEndpoint: Sendable {

@@ -1,7 +1,7 @@
 // One sandbox: a process that runs the package, frozen between invocations, ended at the time limit.
 // This file is its life; what it says to its process is in RuntimeEndpoint.
 @preconcurrency import Glibc
-import JSON
+import CompactJSON
 import Lab
 import Processes
 
@@ -95,14 +95,19 @@ final class Sandbox: Sendable {
     private func reap() {
         var status: Int32 = 0
         while waitpid(process, &status, 0) == -1 && errno == EINTR {}
-        let signal = status & 0x7F
-        let name = signal == SIGKILL ? "killed" : "\(signal)"
         state.with {
-            $0.end = signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal: \(name)"
+            $0.end = Sandbox.words(status)
             $0.isIdle = false
         }
         listener.stop()
         group.remove()
+    }
+
+    /// As AWS says it. The shell in the sandbox turns signals into exit codes.
+    private static func words(_ status: Int32) -> String {
+        let code = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
+        if code == 128 + SIGKILL { return "signal: killed" }
+        return code > 128 ? "signal: \(code - 128)" : "exit status \(code)"
     }
 
     var isAlive: Bool { state.with { $0.end == nil } }

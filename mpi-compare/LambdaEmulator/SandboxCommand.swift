@@ -22,6 +22,7 @@ struct SandboxCommand {
         while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs"; shift; done; shift; exec "$@"
         """
 
+    /// The shell stays, to tell a signal that ends the process by its exit code, 128 and more.
     private static let build = """
         root=$1 task=$2 unshare=$3; shift 3
         mount --make-rprivate /
@@ -37,8 +38,10 @@ struct SandboxCommand {
         done
         mount -o remount,ro "$root"
         ulimit -n \(FunctionSettings.openFilesMax)
-        exec env -i "$@" "$unshare" --root="$root" --wd=/var/task --setgid \(group) \
+        set +e
+        env -i "$@" "$unshare" --root="$root" --wd=/var/task --setgid \(group) \
             --setuid \(user) /var/task/bootstrap
+        exit $?
         """
 
     /// The command line on a node of a laboratory.

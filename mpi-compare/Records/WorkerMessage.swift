@@ -1,7 +1,7 @@
 // What rank 0 of a worker prints on standard output, one JSON object per line, for
 // `mpi-compare run` to collect: `started` once, `iteration` after each repetition, `result` and the
 // tables at the end.
-import JSON
+import CompactJSON
 
 /// One line from a worker. Times are in seconds; all figures are already combined over the ranks.
 public enum WorkerMessage: Sendable, Equatable {

@@ -1,6 +1,6 @@
 // What jobs of functions took, their parts apart: getting the function to run, starting its process,
 // joining, working, and all of it as the caller waited; and what the service bills for it.
-import JSON
+import CompactJSON
 
 /// One start of a job on functions. Times in seconds.
 public struct FunctionTimes: Sendable, Equatable {

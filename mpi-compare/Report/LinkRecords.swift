@@ -1,5 +1,5 @@
 // The results of `nat-grid` and `mesh`, as records and as JSON lines.
-import JSON
+import CompactJSON
 import Lab
 import Records
 

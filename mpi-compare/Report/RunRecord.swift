@@ -1,6 +1,6 @@
 // One line of `--json`: everything known about one workload in one environment at one number of
 // ranks. The names of the fields are a promise to whoever reads the files.
-import JSON
+import CompactJSON
 import Records
 
 /// The repetitions of one (environment, ranks), and what they came to.

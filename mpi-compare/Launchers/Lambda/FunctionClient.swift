@@ -3,7 +3,7 @@
 import AWSClient
 import COpenSSL
 @preconcurrency import Glibc
-import JSON
+import CompactJSON
 import Processes
 
 /// A function and whoever may invoke it.

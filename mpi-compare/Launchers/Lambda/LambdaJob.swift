@@ -3,7 +3,7 @@
 // the one before.
 import AWSClient
 @preconcurrency import Glibc
-import JSON
+import CompactJSON
 import Processes
 import ServerlessMPI
 import Synchronization
@@ -53,7 +53,8 @@ extension LambdaSession {
         var epoch: UInt64 = 0
         while true {
             let attempt = Epoch(self, job, name: name, tokens: tokens, number: epoch)
-            let answers = attempt.run(log: log)
+            let isLast = epoch == UInt64(options.restarts)
+            let answers = attempt.run(waitsForAll: isLast, log: log)
             reports += answers.compactMap(\.report)
             throttles += answers.reduce(0) { $0 + $1.throttles }
             var run = attempt.summary(answers)
@@ -62,7 +63,7 @@ extension LambdaSession {
             run.throttles = throttles
             guard let failure = attempt.failure(answers, run) else { return run }
             let isTimedOut = job.timeout.map { ContinuousClock.now - start >= $0 } ?? false
-            if epoch == UInt64(options.restarts) || isTimedOut { throw failure }
+            if isLast || isTimedOut { throw failure }
             epoch += 1
             log(
                 OutputLine(
@@ -113,8 +114,12 @@ private struct Epoch {
     /// When it looks as if something hung, the user is told who has not answered.
     private static let patience = Duration.seconds(15)
 
-    /// Invokes every function at once and waits for all.
-    func run(log: (OutputLine) -> Void) -> [Ended] {
+    /// The ranks of a failed job hear of it within seconds; who has not answered then is a straggler
+    /// or a zombie, and the next epoch fences it.
+    private static let failureGrace = Duration.seconds(3)
+
+    /// Invokes every function at once and waits for all, or, after a failure, for those that know.
+    func run(waitsForAll: Bool, log: (OutputLine) -> Void) -> [Ended] {
         // Init, cold places and the way there and back come on top of the time limit.
         let limit = session.timeout + .seconds(60)
         let deadline = ContinuousClock.now + min(limit, job.timeout ?? limit)
@@ -133,6 +138,7 @@ private struct Epoch {
         }
         var shown = Set<Int>()
         var nextWord = ContinuousClock.now + Self.patience
+        var giveUpTime: ContinuousClock.Instant?
         while true {
             let current = endings.withLock { $0 }
             for (index, ended) in current.enumerated() {
@@ -144,6 +150,12 @@ private struct Epoch {
                 }
             }
             if shown.count == groups.count { return current.compactMap(\.self) }
+            if !waitsForAll, giveUpTime == nil, current.contains(where: { $0?.error != nil }) {
+                giveUpTime = .now + Self.failureGrace
+            }
+            if let giveUpTime, ContinuousClock.now > giveUpTime {
+                return current.map { $0 ?? Ended(error: ("Launcher.Straggler", "no answer yet")) }
+            }
             if ContinuousClock.now > nextWord, !shown.isEmpty {
                 nextWord = .now + Self.patience
                 let missing = groups.indices.filter { !shown.contains($0) }.flatMap { groups[$0] }
@@ -236,7 +248,9 @@ private struct Epoch {
         for (ranks, ended) in zip(groups, endings) {
             guard let error = ended.error else { continue }
             let isVictim = error.message.contains("stopped, as the job failed")
-            let weight = isVictim ? 2 : error.type.hasPrefix("MPI.") ? 1 : 0
+            let weight =
+                isVictim || error.type == "Launcher.Straggler"
+                ? 2 : error.type.hasPrefix("MPI.") ? 1 : 0
             let request = ended.requestID.isEmpty ? "" : ", request \(ended.requestID)"
             details.append(
                 (weight, "\(ranksText(ranks))\(request): \(error.type): \(error.message)"))

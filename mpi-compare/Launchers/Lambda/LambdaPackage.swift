@@ -159,7 +159,7 @@ public struct LambdaPackage: Sendable {
         // One time for all and one order, so that equal content is an equal file.
         let script = """
             cd "$1"; find . -exec touch -h -d 1980-01-01T00:00:00Z {} +
-            rm -f "$2"; find . -type f | LC_ALL=C sort | TZ=UTC zip -q -X -9 -@ "$2"
+            rm -f "$2"; find . -type f | LC_ALL=C sort | TZ=UTC zip -q -X -@ "$2"
             """
         try command("/bin/sh", "-euc", script, "sh", folder, target)
         var information = stat()

@@ -1,5 +1,5 @@
 // What a job of functions took, its parts apart: for the records of `mpi-compare run`.
-import JSON
+import CompactJSON
 
 /// One rank, as its function told. Times in seconds.
 public struct LambdaRank: Sendable, Equatable {

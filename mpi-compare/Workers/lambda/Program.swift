@@ -1,6 +1,6 @@
 // The worker of `mpi-compare run` as an AWS Lambda function: this program is the `bootstrap` of the
 // package, and runs one job per invocation. Outside of Lambda it is a rank like any other.
-import JSON
+import CompactJSON
 import LambdaMPI
 import Records
 import Workloads
