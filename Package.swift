@@ -103,7 +103,9 @@ let package = Package(
         // AWS Lambda on one machine: the service around real sandboxes of a real package.
         .target(
             name: "LambdaEmulator",
-            dependencies: ["AWSClient", "COpenSSL", "CompactJSON", "Lab", "LambdaRuntime", "Processes"],
+            dependencies: [
+                "AWSClient", "COpenSSL", "CompactJSON", "Lab", "LambdaRuntime", "Processes",
+            ],
             path: "mpi-compare/LambdaEmulator", swiftSettings: strict),
         .target(
             name: "Launchers",
@@ -113,7 +115,8 @@ let package = Package(
             ],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
-            name: "Report", dependencies: ["CompactJSON", "Lab", "MessagePassing", "Records", "ServerlessMPI"],
+            name: "Report",
+            dependencies: ["CompactJSON", "Lab", "MessagePassing", "Records", "ServerlessMPI"],
             path: "mpi-compare/Report", swiftSettings: strict),
         .executableTarget(
             name: "mpi-compare",
@@ -154,7 +157,8 @@ let package = Package(
             "conformance-serverless", path: "Tests/conformance-serverless",
             backend: "ServerlessMPI", body: "Conformance"),
         .testTarget(
-            name: "MessagePassingTests", dependencies: ["MessagePassing"], swiftSettings: strict),
+            name: "MessagePassingTests", dependencies: ["MessagePassing", "ThreadMPI"],
+            swiftSettings: strict),
         .testTarget(
             name: "ThreadMPITests", dependencies: ["ThreadMPI", "MessagePassing"],
             swiftSettings: strict),
@@ -163,7 +167,7 @@ let package = Package(
         .testTarget(
             name: "ServerlessMPITests",
             dependencies: [
-                "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
+                "AWSClient", "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -175,15 +179,17 @@ let package = Package(
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "CompactJSON", "Launchers", "Processes", "Records", "Report", "Workloads", "Frames",
-                "MessagePassing", "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
+                "AWSClient", "CompactJSON", "Launchers", "Processes", "Records", "Report",
+                "Workloads", "Frames", "MessagePassing", "ThreadMPI", "mpi-compare",
+                "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),
         // The laboratory, pure and real, and what ranks make of it.
         .testTarget(
             name: "NATTests",
             dependencies: [
-                "CompactJSON", "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
+                "CompactJSON", "Lab", "Launchers", "MessagePassing", "Processes", "Records",
+                "Report",
                 "ServerlessMPI", "mpi-compare", "worker-link", "worker-serverless",
                 "worker-threads",
             ],

@@ -10,6 +10,11 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     case serverlessTLS = "serverless-tls"
     /// No link is there before a message needs it.
     case serverlessLazy = "serverless-lazy"
+    /// Messages go through a real redis-server.
+    case redis
+    /// Messages go through S3's protocol, to two servers that know nothing of each other.
+    case s3Ministack = "s3-ministack"
+    case s3Moto = "s3-moto"
 
     var description: String { rawValue }
 
@@ -18,7 +23,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .threads: "conformance-threads"
         case .openmpi, .openmpiTCP: "conformance-openmpi"
-        case .serverless, .serverlessTLS, .serverlessLazy: "conformance-serverless"
+        case .serverless, .serverlessTLS, .serverlessLazy, .redis, .s3Ministack, .s3Moto:
+            "conformance-serverless"
         }
     }
 
@@ -26,15 +32,41 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .openmpi, .openmpiTCP: Installation.runsMPI
         case .threads, .serverless, .serverlessTLS, .serverlessLazy: true
+        case .redis: Installation.find("redis-server") != nil
+        case .s3Ministack, .s3Moto: s3Server.flatMap { Installation.findPeer($0) } != nil
         }
     }
+
+    /// The S3 server of a backend that has one.
+    var s3Server: String? {
+        switch self {
+        case .s3Ministack: "ministack"
+        case .s3Moto: "moto_server"
+        default: nil
+        }
+    }
+
+    /// Numbers of ranks that the suite runs with: an S3 server in Python takes milliseconds for a
+    /// request, so `make test` is content with fewer.
+    var suiteRanks: [Int] {
+        if s3Server != nil && !Installation.runsLongForms { return self == .s3Moto ? [2] : [1, 3] }
+        return [1, 2, 3, 4, 5, 8]
+    }
+
+    /// The backends whose requests are cheap, for what costs many of them.
+    static var quick: [Backend] {
+        available.filter { $0.s3Server == nil || Installation.runsLongForms }
+    }
+
+    /// A store holds every byte of a message in its memory: more than this machine may have.
+    static var unbounded: [Backend] { available.filter { $0 != .redis && $0.s3Server == nil } }
 
     static var available: [Backend] { allCases.filter(\.isAvailable) }
 
     /// Those that tell ranks which call different collectives so.
     static let detectingMismatch: [Backend] = [
-        .threads, .serverless, .serverlessTLS, .serverlessLazy,
-    ]
+        .threads, .serverless, .serverlessTLS, .serverlessLazy, .redis, .s3Ministack, .s3Moto,
+    ].filter(\.isAvailable)
 
     /// Runs the conformance program on `ranks` ranks.
     func run(
@@ -63,6 +95,13 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
                 isLazy ? Backend.serverlessTLS.rawValue : rawValue,
             ]
             if isLazy { command += ["--mesh", "0"] }
+            command += ["--", program]
+        case .redis, .s3Ministack, .s3Moto:
+            command = [
+                Installation.path("mpi-compare"), "launch", "-n", "\(ranks)", "--environment",
+                self == .redis ? "redis" : "s3",
+            ]
+            if let s3Server { command += ["--store", s3Server] }
             command += ["--", program]
         }
         return ConformanceTests.run(
@@ -106,6 +145,16 @@ enum Installation {
             "/usr/local/lib",
         ]
         return directories.contains { access("\($0)/pkgconfig/ompi-c.pc", R_OK) == 0 }
+    }
+
+    /// A program from PyPI, where scripts/setup --tests puts it, or in PATH.
+    static func findPeer(_ program: String) -> String? {
+        let folders = [getenv("AWS_PEERS_VENV").map { String(cString: $0) }, ".venv-aws"]
+        for folder in folders.compactMap({ $0 }) where access("\(folder)/bin/\(program)", X_OK) == 0
+        {
+            return "\(folder)/bin/\(program)"
+        }
+        return find(program)
     }
 
     static func find(_ program: String) -> String? {

@@ -41,7 +41,7 @@ struct ScenarioTests {
 
     @Test(
         "moves messages of more elements than 31 bits count (make test-full)",
-        .enabled(if: Installation.runsLongForms), arguments: Backend.available)
+        .enabled(if: Installation.runsLongForms), arguments: Backend.unbounded)
     func beyondTwoGiB(_ backend: Backend) {
         let outcome = backend.run(ranks: 2, ["beyond-2-gib"], timeoutSeconds: 900)
         #expect(outcome.exitCode == 0, "\(backend): \(outcome.report)")

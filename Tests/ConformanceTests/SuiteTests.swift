@@ -6,13 +6,24 @@ import Testing
 struct SuiteTests {
     @Test(
         "passes on every backend with every number of ranks",
-        arguments: Backend.available, [1, 2, 3, 4, 5, 8])
-    func passes(_ backend: Backend, ranks: Int) {
-        expectAllPassed(backend.run(ranks: ranks), "\(backend), \(ranks) ranks")
+        arguments: Backend.available.flatMap { backend in
+            backend.suiteRanks.map { (backend: backend, ranks: $0) }
+        })
+    func passes(_ job: (backend: Backend, ranks: Int)) {
+        expectAllPassed(job.backend.run(ranks: job.ranks), "\(job.backend), \(job.ranks) ranks")
     }
 
     @Test(
-        "passes with another seed", arguments: Backend.available)
+        "has every storage server to run against",
+        .enabled(
+            if: Backend.allCases.allSatisfy(\.isAvailable),
+            "redis-server, ministack, moto_server or Open MPI is missing: scripts/setup --tests"))
+    func everyBackend() {
+        #expect(Backend.available == Backend.allCases)
+    }
+
+    @Test(
+        "passes with another seed", arguments: Backend.quick)
     func otherSeed(_ backend: Backend) {
         let outcome = backend.run(ranks: 3, ["--only", "random", "--seed", "7"])
         expectAllPassed(outcome, "\(backend), seed 7", atLeast: 3)

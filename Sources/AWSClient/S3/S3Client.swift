@@ -132,11 +132,33 @@ package struct S3Client: Sendable {
         }
     }
 
-    /// Makes the bucket: for tests and local servers; a deployment's comes from its template.
+    /// Makes the bucket in the client's region, if it is not there.
     package func createBucket(deadline: ContinuousClock.Instant) throws(AWSError) {
-        let response = try perform(request("PUT", ""), deadline: deadline)
-        guard response.isSuccess || response.status == 409 else {
+        // The one region that may not be named.
+        let isDefault = signer.region == "us-east-1"
+        let text =
+            isDefault
+            ? ""
+            : "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                + "<LocationConstraint>\(signer.region)</LocationConstraint>"
+                + "</CreateBucketConfiguration>"
+        let body = Array(text.utf8)
+        let response = try body.span.withUnsafeBytes { (body) throws(AWSError) in
+            try perform(request("PUT", "", body: body), deadline: deadline)
+        }
+        let name = XMLText.values(
+            of: "Code", in: String(decoding: response.body.prefix(4096), as: UTF8.self)
+        ).first
+        guard response.isSuccess || name == "BucketAlreadyOwnedByYou" else {
             throw refusal("PUT", "", response)
+        }
+    }
+
+    /// Removes the bucket, which must be empty, if it is there.
+    package func deleteBucket(deadline: ContinuousClock.Instant) throws(AWSError) {
+        let response = try perform(request("DELETE", ""), deadline: deadline)
+        guard response.isSuccess || response.status == 404 else {
+            throw refusal("DELETE", "", response)
         }
     }
 
@@ -181,57 +203,5 @@ package struct S3Client: Sendable {
         return AWSError(
             .refused, operation: "\(method) s3://\(bucket)/\(key)",
             reason: words ?? "the server refused", status: response.status, name: name)
-    }
-}
-
-/// The little of XML that S3's answers are read with: texts of elements without attributes.
-enum XMLText {
-    static func values(of element: String, in text: String) -> [String] {
-        var found: [String] = []
-        let open = Array("<\(element)>".utf8)
-        let close = Array("</\(element)>".utf8)
-        let bytes = Array(text.utf8)
-        var position = 0
-        while let start = firstIndex(of: open, in: bytes, from: position),
-            let end = firstIndex(of: close, in: bytes, from: start + open.count)
-        {
-            found.append(unescaped(bytes[(start + open.count)..<end]))
-            position = end + close.count
-        }
-        return found
-    }
-
-    private static func firstIndex(
-        of pattern: [UInt8], in bytes: [UInt8], from start: Int
-    ) -> Int? {
-        guard bytes.count >= pattern.count else { return nil }
-        var index = start
-        while index <= bytes.count - pattern.count {
-            if bytes[index] == pattern[0],
-                bytes[index..<index + pattern.count].elementsEqual(pattern)
-            {
-                return index
-            }
-            index += 1
-        }
-        return nil
-    }
-
-    private static let entities: [(name: String, value: String)] = [
-        ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"),
-        ("&#34;", "\""), ("&amp;", "&"),
-    ]
-
-    private static func unescaped(_ bytes: ArraySlice<UInt8>) -> String {
-        var text = Substring(decoding: bytes, as: UTF8.self)
-        var result = ""
-        while let start = text.firstIndex(of: "&") {
-            result += text[..<start]
-            text = text[start...]
-            let entity = entities.first { text.hasPrefix($0.name) }
-            result += entity?.value ?? "&"
-            text = text.dropFirst(entity?.name.count ?? 1)
-        }
-        return result + text
     }
 }

@@ -37,6 +37,11 @@ enum Digest {
     }
 }
 
+/// SHA-256 of bytes, as 64 hexadecimal digits.
+package func sha256Hex(_ bytes: UnsafeRawBufferPointer) -> String {
+    Digest.hex(Digest.sha256(bytes))
+}
+
 /// Percent-encodes all bytes of UTF-8 but the unreserved ones of RFC 3986 (and `/`, where it
 /// separates segments), with upper-case digits: AWS's UriEncode.
 package func uriEncoded(_ text: some StringProtocol, keepsSlash: Bool = false) -> String {

@@ -1,0 +1,165 @@
+// How much an operation asks of a channel: which messages follow each other, which bytes a rank
+// moves, which requests a store bills. The counts are those of the algorithms in Algorithms/ and,
+// for stores, of ServerlessMPI's; a test compares them with what is really sent.
+
+/// An operation whose cost is asked for: point-to-point, or a collective.
+public enum MessageOperation: Hashable, Sendable, CustomStringConvertible {
+    case send
+    case collective(CollectiveOperation)
+
+    /// `send` or a collective's name; nil for anything else.
+    public init?(named name: String) {
+        if name == "send" {
+            self = .send
+        } else if let operation = CollectiveOperation.allCases.first(where: { "\($0)" == name }) {
+            self = .collective(operation)
+        } else {
+            return nil
+        }
+    }
+
+    public static var names: [String] {
+        ["send"] + CollectiveOperation.allCases.map { "\($0)" }
+    }
+
+    public var description: String {
+        switch self {
+        case .send: "send"
+        case .collective(let operation): "\(operation)"
+        }
+    }
+}
+
+/// What one operation takes on one kind of channel.
+struct Work: Equatable {
+    /// Latencies one after the other.
+    var steps = 0.0
+    /// Bytes that the busiest rank moves one after the other.
+    var byteCount = 0.0
+    /// How many ranks do so at the same time.
+    var busyRanks = 1
+    /// Bytes that the busiest rank combines.
+    var combinedByteCount = 0.0
+    /// Waits of a receiver that polls.
+    var polls = 0.0
+    /// Requests of all ranks together; 0 on direct channels.
+    var writes = 0.0
+    var reads = 0.0
+
+    /// - Parameters:
+    ///   - byteCount: of one rank's contribution: the message, the vector, or one part (gather,
+    ///     scatter, allgather, alltoall: what goes from one rank to one other).
+    init(_ operation: MessageOperation, byteCount: Int, size: Int, storage: Bool) {
+        if size <= 1 { return }
+        self =
+            storage
+            ? .stored(operation, Double(byteCount), size) : .sent(operation, byteCount, size)
+    }
+
+    private init() {}
+
+    private static func sent(_ operation: MessageOperation, _ length: Int, _ size: Int) -> Work {
+        let n = Double(length)
+        let p = Double(size)
+        let rounds = Double(ceilLog2(size))
+        var work = Work()
+        work.busyRanks = size
+        guard case .collective(let collective) = operation else {
+            work.steps = 1
+            work.byteCount = n
+            work.busyRanks = 1
+            return work
+        }
+        switch collective {
+        case .barrier, .dup:
+            work.steps = collective == .dup ? 0 : rounds
+        case .bcast:
+            if AlgorithmChoice.scattersBcast(byteCount: length, size: size) {
+                work.steps = rounds + p - 1
+                work.byteCount = 2 * n * (p - 1) / p
+            } else {
+                work.steps = rounds
+                work.byteCount = rounds * n
+            }
+        case .reduce, .scan, .exscan:
+            work.steps = rounds
+            work.byteCount = rounds * n
+            work.combinedByteCount = rounds * n
+        case .allreduce:
+            if AlgorithmChoice.scattersAllreduce(
+                byteCount: length, elementCount: length, size: size)
+            {
+                work.steps = p
+                work.byteCount = 2 * n * (p - 1) / p
+                work.combinedByteCount = n * (p - 1) / p
+            } else {
+                work.steps = rounds
+                work.byteCount = rounds * n
+                work.combinedByteCount = rounds * n
+            }
+        case .gather, .gatherv, .scatter, .scatterv:
+            work.steps = 1
+            work.byteCount = (p - 1) * n
+            work.busyRanks = 1
+        case .allgather, .allgatherv, .split:
+            let rings = AlgorithmChoice.ringsAllgather(byteCount: length, size: size)
+            work.steps = rings ? p - 1 : rounds
+            work.byteCount = (p - 1) * n
+        case .alltoall, .alltoallv:
+            work.steps = 1
+            work.byteCount = (p - 1) * n
+        }
+        return work
+    }
+
+    /// A store: write, notice, read. What several ranks need is written once.
+    private static func stored(_ operation: MessageOperation, _ n: Double, _ size: Int) -> Work {
+        let p = Double(size)
+        var work = Work()
+        work.steps = 2
+        work.polls = 1
+        work.busyRanks = size
+        guard case .collective(let collective) = operation else {
+            work.busyRanks = 1
+            work.byteCount = 2 * n
+            work.writes = 1
+            work.reads = 1
+            return work
+        }
+        switch collective {
+        case .dup:
+            return Work()
+        case .barrier:
+            // A write and a listing each.
+            work.writes = 2 * p
+        case .bcast:
+            work.byteCount = 2 * n
+            work.writes = 1
+            work.reads = p - 1
+        case .gather, .gatherv, .scatter, .scatterv, .reduce:
+            work.byteCount = n * p
+            work.busyRanks = 1
+            work.writes = p - 1
+            work.reads = p - 1
+            if collective == .reduce { work.combinedByteCount = (p - 1) * n }
+        case .allgather, .allgatherv, .split, .allreduce, .scan, .exscan:
+            work.steps = 3
+            work.byteCount = n * p
+            work.writes = 2 * p
+            work.reads = p * (p - 1)
+            if [.allreduce, .scan, .exscan].contains(collective) {
+                work.combinedByteCount = (p - 1) * n
+            }
+        case .alltoall, .alltoallv:
+            work.byteCount = 2 * (p - 1) * n
+            work.writes = p * (p - 1)
+            work.reads = p * (p - 1)
+        }
+        return work
+    }
+}
+
+/// ⌈log₂ value⌉ for positive values.
+private func ceilLog2(_ value: Int) -> Int {
+    Int.bitWidth - max(value - 1, 0).leadingZeroBitCount
+}
