@@ -82,7 +82,9 @@ let package = Package(
         .target(name: "LambdaRuntime", dependencies: ["CompactJSON"], swiftSettings: strict),
         .target(
             name: "LambdaMPI",
-            dependencies: ["CompactJSON", "LambdaRuntime", "MessagePassing", "ServerlessMPI"],
+            dependencies: [
+                "AWSClient", "CompactJSON", "LambdaRuntime", "MessagePassing", "ServerlessMPI",
+            ],
             swiftSettings: strict),
 
         // Distributed dataframes over any Communicator.

@@ -6,7 +6,8 @@
 //                     "SERVERLESS_MPI_PEER_SECRET": "…"},
 //     "ranks": [4, 5],
 //     "arguments": ["--workload", "join"],
-//     "input": …
+//     "input": …,
+//     "results": "s3://bucket/folder"
 //   }
 
 import Glibc
@@ -44,6 +45,8 @@ struct RankEvent {
     var event: LambdaEvent
     /// One per rank; nil without a join URL: the function is a world of its own.
     var configurations: [JoinConfiguration?]
+    /// Where an answer goes that is too large.
+    var results: ResultStore?
 
     /// The most ranks that one function may be.
     static let ranksMax = 64
@@ -55,6 +58,7 @@ struct RankEvent {
             requestID: invocation.requestID, arguments: try RankEvent.arguments(json),
             input: json["input"] ?? .null, received: received, deadline: invocation.deadline)
         configurations = try RankEvent.configurations(json, invocation.requestID)
+        results = try ResultStore(json["results"])
     }
 
     private static func object(_ payload: [UInt8]) throws(MPIError) -> JSONValue {
@@ -62,10 +66,10 @@ struct RankEvent {
             throw wrong("it must be a JSON object")
         }
         for name in fields.map(\.name)
-        where !["environment", "ranks", "arguments", "input"].contains(name) {
+        where !["environment", "ranks", "arguments", "input", "results"].contains(name) {
             throw wrong(
                 "there is no field \(JSONValue.string(String(name.prefix(32)))); use environment,"
-                    + " ranks, arguments and input")
+                    + " ranks, arguments, input and results")
         }
         return json
     }

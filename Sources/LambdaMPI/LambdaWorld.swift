@@ -1,8 +1,9 @@
 // withLambdaWorld: a program as an AWS Lambda function. The process waits for invocations, is the
 // ranks that each event names for as long as its job lasts, and gives back what the program returns.
 
-import Glibc
+import AWSClient
 import CompactJSON
+import Glibc
 import LambdaRuntime
 import MessagePassing
 import ServerlessMPI
@@ -78,11 +79,38 @@ private func serve(
         return
     }
     let results = outcomes.compactMap { try? $0.get() }
+    var fields = head(request)
+    fields.append(JSONField("ranks", .array(results.map(\.json))))
+    let answer = Array(JSONValue.object(fields).description.utf8)
     do throws(RuntimeError) {
-        try runtime.respond(to: invocation, with: answer(invocation, results))
+        if answer.count > RuntimeClient.payloadByteCountMax, let store = request.results {
+            try runtime.respond(to: invocation, with: stored(answer, store, request, invocation))
+        } else {
+            try runtime.respond(to: invocation, with: answer)
+        }
     } catch  where error.code == .payloadTooLarge {
         try runtime.fail(invocation, type: "MPI.resultTooLarge", message: error.description)
     }
+}
+
+/// The answer that names the stored one.
+private func stored(
+    _ answer: [UInt8], _ store: ResultStore, _ request: RankEvent, _ invocation: Invocation
+) throws(RuntimeError) -> [UInt8] {
+    let url = request.configurations.first??.url
+    let rank = request.configurations.first??.rank ?? 0
+    let name = "\(url?.job ?? invocation.requestID)/\(url?.epoch ?? 0)/\(rank).json"
+    var fields = head(request)
+    do throws(AWSError) {
+        let place = try store.put(answer, name: name, deadline: invocation.deadline)
+        fields.append(JSONField("stored", .string(place)))
+    } catch {
+        throw RuntimeError(
+            code: .payloadTooLarge, operation: "response",
+            reason: "\(answer.count) bytes are too many for an answer, and S3 did not take them:"
+                + " \(error)")
+    }
+    return Array(JSONValue.object(fields).description.utf8)
 }
 
 /// Time enough for the cause to reach all ranks, but no more than a quarter of what there is.
@@ -109,12 +137,14 @@ private struct RankResult: Sendable {
     }
 }
 
-private func answer(_ invocation: Invocation, _ results: [RankResult]) -> [UInt8] {
-    Array(
-        JSONValue.object([
-            JSONField("requestID", .string(invocation.requestID)),
-            JSONField("ranks", .array(results.map(\.json))),
-        ]).description.utf8)
+/// Job and epoch tell the caller that it is the answer to its own event.
+private func head(_ request: RankEvent) -> [JSONField] {
+    let url = request.configurations.first??.url
+    return [
+        JSONField("requestID", .string(request.event.requestID)),
+        JSONField("job", url.map { .string($0.job) } ?? .null),
+        JSONField("epoch", url.map { .integer(Int(clamping: $0.epoch)) } ?? .null),
+    ]
 }
 
 private func seconds(_ duration: Duration) -> Double {

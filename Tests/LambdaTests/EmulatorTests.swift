@@ -179,7 +179,8 @@ extension LambdaTests {
             #expect(response.header("x-amz-function-error") == "Unhandled")
             let error = JSONValue(parsing: response.body)
             #expect(
-                error?["errorMessage"]?.string?.contains("6291456") == true, "\(String(describing: error))"
+                error?["errorMessage"]?.string?.contains("6291456") == true,
+                "\(String(describing: error))"
             )
         }
 

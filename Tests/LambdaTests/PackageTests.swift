@@ -58,7 +58,8 @@ extension LambdaTests {
                     try LambdaPackage(executable: program).write(to: zip)
                 }
                 #expect(
-                    error?.description.contains(words) == true, "\(program): \(String(describing: error))")
+                    error?.description.contains(words) == true,
+                    "\(program): \(String(describing: error))")
             }
             var package = LambdaPackage(executable: Built.path("lambda-subject"))
             package.libraries = ["libnone.so.9"]

@@ -40,6 +40,9 @@ struct LambdaArguments: ParsableArguments {
     @Option(help: "Functions: the file of that server's secret.")
     var secretFile: String?
 
+    @Option(help: "Functions: s3://BUCKET/FOLDER for answers beyond 6 MB, on lambda.")
+    var results: String?
+
     func options() throws -> LambdaOptions {
         var options = LambdaOptions()
         for (name, value, range) in [
@@ -62,6 +65,7 @@ struct LambdaArguments: ParsableArguments {
         options.rendezvous = rendezvous
         options.observerPort = rendezvousObserver
         options.secretFile = secretFile
+        options.results = results
         return options
     }
 

@@ -184,7 +184,10 @@ private struct Epoch {
             ended.log = answer.log
             ended.report = InvocationReport(log: answer.log)
             ended.throttles = answer.throttles
-            let json = JSONValue(parsing: answer.payload)
+            var json = JSONValue(parsing: answer.payload)
+            if let place = json?["stored"]?.string {
+                json = JSONValue(parsing: try session.fetch(place, deadline: deadline))
+            }
             if answer.functionError != nil {
                 ended.error = (
                     json?["errorType"]?.string ?? "Function.Unknown",
@@ -193,9 +196,9 @@ private struct Epoch {
                 return ended
             }
             ended.ranks = json?["ranks"]?.array?.compactMap { LambdaRank(json: $0) } ?? []
-            // A retried or doubled event would answer under another name, or for other ranks.
-            if ended.ranks.map(\.rank) != ranks
-                || json?["requestID"]?.string != answer.requestID
+            // Nobody else's answer, and no older epoch's.
+            if ended.ranks.map(\.rank) != ranks || json?["job"]?.string != name
+                || json?["epoch"]?.integer != Int(number)
             {
                 ended.error = (
                     "Launcher.WrongAnswer",
@@ -222,6 +225,9 @@ private struct Epoch {
             JSONField("ranks", .array(ranks.map { .integer($0) })),
             JSONField("arguments", .array(job.arguments.map { .string($0) })),
         ]
+        if let results = session.options.results {
+            fields.append(JSONField("results", .string(results)))
+        }
         if job.input != .null { fields.append(JSONField("input", job.input)) }
         return Array(JSONValue.object(fields).description.utf8)
     }

@@ -28,6 +28,8 @@ public struct LambdaOptions: Sendable {
     public var observerPort: UInt16?
     /// The file of that server's secret.
     public var secretFile: String?
+    /// Where functions put answers that are too large for Lambda's 6 MB: `s3://BUCKET/FOLDER`.
+    public var results: String?
 
     public init() {}
 

@@ -18,6 +18,8 @@ public final class LambdaSession: Sendable {
     let isEncrypted: Bool
     private let rendezvous: Rendezvous
     private let emulator: Emulator?
+    /// Who reads what functions have stored; nil in an emulator, from which no store is reached.
+    private let reader: StoreReader?
     private let jobCount = Atomic(0)
 
     /// A server started here, or one that runs elsewhere and whose secret is known.
@@ -30,6 +32,37 @@ public final class LambdaSession: Sendable {
     public var ranksPerFunction: Int {
         options.ranksPerFunction
             ?? LambdaOptions.ranksPerFunction(memoryMegabytes: memoryMegabytes)
+    }
+
+    private struct StoreReader: Sendable {
+        let region: String
+        let endpoint: Endpoint?
+        let credentials: Credentials
+    }
+
+    /// The largest stored answer that is read.
+    private static let storedByteCountMax = 256 << 20
+
+    /// An answer that a function has put into S3; it is removed there.
+    func fetch(
+        _ place: String, deadline: ContinuousClock.Instant
+    ) throws(AWSError) -> [UInt8] {
+        let parts = place.dropFirst("s3://".count).split(separator: "/", maxSplits: 1)
+        guard let reader, place.hasPrefix("s3://"), parts.count == 2 else {
+            throw AWSError(
+                .invalidArgument, operation: "fetch", reason: "\(place.prefix(200)) cannot be read")
+        }
+        let client = S3Client(
+            bucket: String(parts[0]), region: reader.region, endpoint: reader.endpoint,
+            credentials: reader.credentials)
+        let key = String(parts[1])
+        let object = try client.get(
+            key, byteCountMax: Self.storedByteCountMax, deadline: deadline)
+        guard let object else {
+            throw AWSError(.malformed, operation: "fetch \(place)", reason: "it is not there")
+        }
+        try client.delete(key, deadline: deadline)
+        return object.bytes
     }
 
     // MARK: This machine
@@ -71,6 +104,7 @@ public final class LambdaSession: Sendable {
             throw error
         }
         self.emulator = emulator
+        reader = nil
         self.options = options
         self.isEncrypted = isEncrypted
         memoryMegabytes = settings.memoryMegabytes
@@ -102,9 +136,15 @@ public final class LambdaSession: Sendable {
         }
         rendezvous = try LambdaSession.findRendezvous(options)
         do throws(AWSError) {
+            let credentials = try Credentials.from(lookup)
+            let store = lookup("AWS_ENDPOINT_URL_S3") ?? lookup("AWS_ENDPOINT_URL")
+            reader = StoreReader(
+                region: region,
+                endpoint: try store.map { text throws(AWSError) in try Endpoint(parsing: text) },
+                credentials: credentials)
             client = FunctionClient(
                 endpoint: try .of(service: "lambda", region: region, lookup), region: region,
-                credentials: try .from(lookup), function: function)
+                credentials: credentials, function: function)
             (memoryMegabytes, timeout) = try client.settings(deadline: .now + .seconds(30))
         } catch {
             throw LaunchError("\(error)")
