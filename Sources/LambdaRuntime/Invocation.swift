@@ -39,6 +39,12 @@ public struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible 
     public var operation: String
     public var reason: String
 
+    package init(code: Code, operation: String, reason: String) {
+        self.code = code
+        self.operation = operation
+        self.reason = reason
+    }
+
     public var description: String { "Lambda Runtime API, \(operation): \(reason)" }
 }
 
