@@ -37,7 +37,7 @@ struct StorageJobTests {
                         try world.recv(UInt8.self, from: 0, tag: 3)
                             == [UInt8](repeating: 1, count: length))
                 }
-                try world.bcast(bytes.mutableSpan, root: 0)
+                try world.bcast(into: bytes.mutableSpan, root: 0)
                 #expect(bytes.allSatisfy { $0 == 1 })
                 try world.barrier()
             }
