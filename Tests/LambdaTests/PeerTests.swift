@@ -128,10 +128,10 @@ private final class PythonPackage {
         set -- $("$python" -c 'import sys, sysconfig, awslambdaric, os
         print(sysconfig.get_path("stdlib"), os.path.dirname(os.path.dirname(awslambdaric.__file__)),
               "python%d.%d" % sys.version_info[:2])')
-        mkdir -p "task/home/lib"
-        cp -r "$1" "task/home/lib/$3"
-        rm -rf task/home/lib/*/test task/home/lib/*/site-packages task/home/lib/*/idlelib \
-            task/home/lib/*/ensurepip task/home/lib/*/config-* task/home/lib/*/tkinter
+        mkdir -p "task/home/lib/$3"
+        tar -C "$1" --exclude=./test --exclude=./site-packages --exclude=./idlelib \
+            --exclude=./ensurepip --exclude='./config-*' --exclude=./tkinter \
+            --exclude=__pycache__ -cf - . | tar -C "task/home/lib/$3" -xf -
         for part in awslambdaric simplejson snapshot_restore_py runtime_client*; do
             for found in "$2"/$part; do [ ! -e "$found" ] || cp -r "$found" task/site/; done
         done
@@ -146,7 +146,7 @@ private final class PythonPackage {
         // What extension modules of Python load.
         program.libraries = [
             "libstdc++.so.6", "libgcc_s.so.1", "libssl.so.3", "libz.so.1", "libffi.so.8",
-            "libbz2.so.1.0", "liblzma.so.5",
+            "libbz2.so.1.0", "liblzma.so.5", "libm.so.6", "libpthread.so.0", "libdl.so.2",
         ]
         _ = try program.write(to: "\(folder)/program.zip")
         for (name, text) in [("handler.py", Self.handler), ("bootstrap", Self.bootstrap)] {
