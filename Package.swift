@@ -200,11 +200,15 @@ let package = Package(
         .executableTarget(
             name: "lambda-subject", dependencies: ["CompactJSON", "LambdaRuntime"],
             path: "Tests/lambda-subject", swiftSettings: strict),
+        .executableTarget(
+            name: "lambda-ranks", dependencies: ["LambdaMPI", "MessagePassing"],
+            path: "Tests/lambda-ranks", swiftSettings: strict),
         .testTarget(
             name: "LambdaTests",
             dependencies: [
                 "AWSClient", "CompactJSON", "Lab", "LambdaEmulator", "Launchers", "Processes",
-                "lambda-subject", "mpi-compare", "worker-lambda", "worker-serverless",
+                "ServerlessMPI", "lambda-ranks", "lambda-subject", "mpi-compare", "worker-lambda",
+                "worker-serverless",
             ],
             swiftSettings: strict),
         // What a user of the built programs sees when things go wrong.

@@ -45,11 +45,16 @@ enum Built {
     static let worker = package("worker-lambda")
     static let subject = package("lambda-subject")
 
+    /// Answers as long as one likes, and, for S3, the library that its client loads.
+    static let ranks = package("lambda-ranks", libraries: ["libcurl.so.4"])
+
     /// Packaged once; a failure shows in the tests that use it.
-    private static func package(_ program: String) -> String {
+    private static func package(_ program: String, libraries: [String] = []) -> String {
         let zip = "\(folder)/\(program).zip"
         do {
-            _ = try LambdaPackage(executable: path(program)).write(to: zip)
+            var package = LambdaPackage(executable: path(program))
+            package.libraries = libraries
+            _ = try package.write(to: zip)
         } catch {
             Issue.record("\(program) cannot be packaged: \(error)")
         }

@@ -86,6 +86,37 @@ extension LambdaTests {
                 #expect(result?["outputRows"]?.integer ?? 0 > 0, "\(run)")
             }
         }
+        @Test(
+            "answers beyond 6 MB go through S3, or fail with the reason where there is none",
+            .enabled(if: Peers.ministack != nil, Peers.missing))
+        func largeAnswers() throws {
+            let stack = try Ministack(try #require(Peers.ministack), package: Built.ranks)
+            let server = try RendezvousServer.start(secret: stack.secret)
+            defer { server.stop() }
+            try stack.makeBucket("answers")
+            var options = LambdaOptions()
+            options.function = "mpi"
+            options.rendezvous = server.address
+            options.secretFile = stack.secretFile
+            options.ranksPerFunction = 2
+            for (byteCount, results) in [
+                (1000, nil), (4 << 20, "s3://answers/of/jobs"), (4 << 20, nil),
+            ] {
+                options.results = results
+                let session = try LambdaSession(onAWS: options) { stack.variables[$0] }
+                defer { session.stop() }
+                do throws(LambdaFailure) {
+                    let run = try session.run(LambdaJob(ranks: 2, arguments: ["\(byteCount)"]))
+                    #expect(
+                        run.ranks.map { $0.value.string?.utf8.count } == [byteCount, byteCount])
+                } catch {
+                    // Our client refuses nothing that its server takes; ministack takes all.
+                    #expect(results == nil && byteCount > 1000, "\(error)")
+                }
+            }
+            // What was read is gone.
+            #expect(try stack.keys("answers") == [])
+        }
     }
 }
 
@@ -169,7 +200,7 @@ private final class Ministack {
         [
             "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:\(port)",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)",
         ]
     }
     private let port: UInt16
@@ -185,7 +216,7 @@ private final class Ministack {
             mkdir -p /var/task /var/tmp
             mount --bind "$1/task" /var/task
             cd "$1"
-            exec env GATEWAY_PORT="$2" BIND_HOST=127.0.0.1 SERVICES=lambda,iam LOG_LEVEL=INFO \
+            exec env GATEWAY_PORT="$2" BIND_HOST=127.0.0.1 SERVICES=lambda,iam,s3 LOG_LEVEL=INFO \
                 TMPDIR="$1" "$3" -m ministack >"$1/log" 2>&1
         ' sh "$@" &
         server=$!
@@ -226,6 +257,13 @@ private final class Ministack {
                 JSONField("Handler", .string("bootstrap")),
                 JSONField("Role", .string("arn:aws:iam::000000000000:role/mpi")),
                 JSONField("MemorySize", .integer(1769)), JSONField("Timeout", .integer(60)),
+                JSONField(
+                    "Environment",
+                    .object([
+                        JSONField(
+                            "Variables",
+                            .object(variables.map { JSONField($0.key, .string($0.value)) }))
+                    ])),
                 JSONField("Code", .object([JSONField("ZipFile", .string(zip))])),
             ]).description.utf8)
         let http = HTTPClient()
@@ -253,6 +291,23 @@ private final class Ministack {
                 usleep(100_000)
             }
         }
+    }
+}
+
+extension Ministack {
+    private func store(_ bucket: String) throws -> S3Client {
+        S3Client(
+            bucket: bucket, region: "us-east-1",
+            endpoint: try Endpoint(parsing: "http://127.0.0.1:\(port)"),
+            credentials: Credentials(accessKeyID: "test", secretAccessKey: "test"))
+    }
+
+    func makeBucket(_ name: String) throws {
+        try store(name).createBucket(deadline: .now + .seconds(20))
+    }
+
+    func keys(_ bucket: String) throws -> [String] {
+        try store(bucket).list("", deadline: .now + .seconds(20)).keys
     }
 }
 

@@ -6,7 +6,6 @@ import LambdaEmulator
 import MessagePassing
 import Processes
 import ServerlessMPI
-import Synchronization
 
 /// A function that is ready to be invoked, and a rendezvous server that its sandboxes reach.
 public final class LambdaSession: Sendable {
@@ -20,7 +19,6 @@ public final class LambdaSession: Sendable {
     private let emulator: Emulator?
     /// Who reads what functions have stored; nil in an emulator, from which no store is reached.
     private let reader: StoreReader?
-    private let jobCount = Atomic(0)
 
     /// A server started here, or one that runs elsewhere and whose secret is known.
     private enum Rendezvous: Sendable {
@@ -180,12 +178,8 @@ public final class LambdaSession: Sendable {
 
     // MARK: Jobs
 
-    /// The name of another job, and what its ranks need to know.
-    func newJob() -> String {
-        let number = jobCount.add(1, ordering: .relaxed).newValue
-        let start = UInt64(time(nil))
-        return "lambda-\(getpid())-\(start)-\(number)"
-    }
+    /// The name of another job: one that no launcher anywhere uses at the same server.
+    func newJob() -> String { "lambda-" + String(UInt64.random(in: 0...UInt64.max), radix: 16) }
 
     /// The same secrets for every epoch of a job.
     func tokens(job: String) -> JobTokens {
