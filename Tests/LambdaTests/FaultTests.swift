@@ -20,7 +20,8 @@ extension LambdaTests {
             /// In the error; nil if the job must succeed.
             var words: [String]?
             var restarts = 0
-            var epoch: UInt64 = 0
+            /// The epoch, or epochs, in which it may succeed.
+            var epochs: ClosedRange<UInt64> = 0...0
             var concurrency = 6
             var joinTimeoutSeconds = 20
             var timeoutSeconds = 30
@@ -37,8 +38,7 @@ extension LambdaTests {
 
         static let cases: [Case] = [
             Case(name: "no accident", faults: [], words: nil),
-            Case(
-                name: "duplicate delivery", faults: [Fault(.duplicateEvent, rank: 2)], words: nil),
+            duplicate,
             long(
                 "crash before the answer",
                 [Fault(.crashBeforeResponse(after: .milliseconds(200)), rank: 1)],
@@ -62,13 +62,23 @@ extension LambdaTests {
                 ], words: nil),
         ]
 
+        /// Either sandbox may be first to claim the rank. If it is the one whose answer nobody gets,
+        /// the launcher's own says so, and the job needs another epoch.
+        private static var duplicate: Case {
+            var duplicate = Case(
+                name: "duplicate delivery", faults: [Fault(.duplicateEvent, rank: 2)], words: nil)
+            duplicate.restarts = 1
+            duplicate.epochs = 0...1
+            return duplicate
+        }
+
         /// A rank fails, and the whole job runs again in the next epoch.
         private static var retry: Case {
             var retry = long(
                 "retry of a failed rank",
                 [Fault(.crashBeforeResponse(after: .milliseconds(200)), rank: 1)], nil)
             retry.restarts = 1
-            retry.epoch = 1
+            retry.epochs = 1...1
             return retry
         }
 
@@ -78,7 +88,7 @@ extension LambdaTests {
                 name: "zombie of an older epoch",
                 faults: [Fault(.lateEvent(by: .seconds(6)), rank: 2)], words: nil)
             zombie.restarts = 1
-            zombie.epoch = 1
+            zombie.epochs = 1...1
             zombie.joinTimeoutSeconds = 2
             return zombie
         }
@@ -120,7 +130,7 @@ extension LambdaTests {
             do throws(LambdaFailure) {
                 let run = try session.run(job)
                 #expect(one.words == nil, "\(one.name) \(repetition): the job succeeded")
-                #expect(run.epoch == one.epoch, "\(one.name) \(repetition)")
+                #expect(one.epochs.contains(run.epoch), "\(one.name) \(repetition)")
                 let result = run.ranks.first?.value.array?.last
                 #expect(
                     result?["checksum"]?.string == Self.expected[one.rows],
