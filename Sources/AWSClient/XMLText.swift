@@ -34,9 +34,8 @@ enum XMLText {
         return nil
     }
 
-    private static let entities: [(name: String, value: String)] = [
-        ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"),
-        ("&#34;", "\""), ("&amp;", "&"),
+    private static let entities = [
+        "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "amp": "&",
     ]
 
     private static func unescaped(_ bytes: ArraySlice<UInt8>) -> String {
@@ -45,10 +44,25 @@ enum XMLText {
         while let start = text.firstIndex(of: "&") {
             result += text[..<start]
             text = text[start...]
-            let entity = entities.first { text.hasPrefix($0.name) }
-            result += entity?.value ?? "&"
-            text = text.dropFirst(entity?.name.count ?? 1)
+            if let end = text.prefix(12).firstIndex(of: ";"),
+                let character = character(text[text.index(after: text.startIndex)..<end])
+            {
+                result += character
+                text = text[text.index(after: end)...]
+            } else {
+                result += "&"
+                text = text.dropFirst()
+            }
         }
         return result + text
+    }
+
+    /// What `amp`, `#39` or `#x27` stands for.
+    private static func character(_ name: Substring) -> String? {
+        guard name.hasPrefix("#") else { return entities[String(name)] }
+        let digits = name.dropFirst()
+        let code =
+            digits.hasPrefix("x") ? UInt32(digits.dropFirst(), radix: 16) : UInt32(digits)
+        return code.flatMap { Unicode.Scalar($0) }.map { String(Character($0)) }
     }
 }

@@ -45,6 +45,8 @@ struct DeployTests {
             "deploy", "--template", Self.template, "--package", package.path,
             "--rendezvous-package", rendezvous.path,
             "--memory", "512", "--concurrency", "7",
+            // ministack has none of AWS's public parameters.
+            "--host-image", try aws.putImage(),
         ]
 
         let first = try run(deploy, on: aws)
@@ -54,10 +56,10 @@ struct DeployTests {
         }
         let function = try aws.get("/2015-03-31/functions/swift-mpi-rank/configuration")
         #expect(function.contains("provided.al2023") && function.contains("512"), "\(function)")
-        let limit = try aws.get("/2019-09-30/functions/swift-mpi-rank/concurrency")
-        #expect(limit.contains("7"), "\(limit)")
-        let retries = try aws.get("/2019-09-25/functions/swift-mpi-rank/event-invoke-config")
-        #expect(retries.contains("\"MaximumRetryAttempts\": 0") || retries.contains(":0"))
+        // ministack takes no notice of the reserved concurrency; scripts/check-deploy looks at it.
+        let retries = try aws.get("/2019-09-25/functions/swift-mpi-rank/event-invoke-config/list")
+            .filter { !$0.isWhitespace }
+        #expect(retries.contains("\"MaximumRetryAttempts\":0"), "\(retries)")
 
         let same = try run(deploy, on: aws)
         #expect(same.code == 0 && same.output.contains("is as it should be"), "\(same)")
@@ -136,12 +138,34 @@ private final class LocalAWS {
         process.waitUntilExit()
     }
 
-    func get(_ path: String, service: String = "lambda") throws -> String {
-        var request = HTTPRequest("GET", try Endpoint(parsing: url), path: path)
+    /// Names an SSM parameter that holds the id of an image.
+    func putImage() throws -> String {
+        let body = Array(
+            #"{"Name":"/test/image","Value":"ami-0123456789abcdef0","Type":"String"}"#.utf8)
+        let response = try body.withUnsafeBytes { body in
+            var request = HTTPRequest(
+                "POST", try Endpoint(parsing: url), path: "/",
+                headers: [
+                    ("x-amz-target", "AmazonSSM.PutParameter"),
+                    ("content-type", "application/x-amz-json-1.1"),
+                ], body: body)
+            sign(&request, "ssm")
+            return try HTTPClient().perform(request, deadline: .now + .seconds(10))
+        }
+        #expect(response.isSuccess)
+        return "/test/image"
+    }
+
+    private func sign(_ request: inout HTTPRequest, _ service: String) {
         RequestSigner(
             credentials: Credentials(accessKeyID: "AKIATEST", secretAccessKey: "any"),
             region: "eu-central-1", service: service
         ).sign(&request)
+    }
+
+    func get(_ path: String, service: String = "lambda") throws -> String {
+        var request = HTTPRequest("GET", try Endpoint(parsing: url), path: path)
+        sign(&request, service)
         let response = try HTTPClient().perform(request, deadline: .now + .seconds(10))
         return String(decoding: response.body, as: UTF8.self)
     }

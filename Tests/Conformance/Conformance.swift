@@ -12,8 +12,13 @@ public struct BackendTraits: Sendable {
     /// Is a message that is longer than its buffer always an error that harms nothing? Open MPI
     /// 4.1 writes past the buffer unless the message is short; SwiftMPI ends the job then.
     public var truncatesLongMessages: Bool
+    /// Does a message take milliseconds? Then checks that send thousands send hundreds.
+    public var isSlow: Bool
 
-    public init(name: String, detectsMismatch: Bool, truncatesLongMessages: Bool) {
+    public init(
+        name: String, detectsMismatch: Bool, truncatesLongMessages: Bool, isSlow: Bool = false
+    ) {
+        self.isSlow = isSlow
         self.name = name
         self.detectsMismatch = detectsMismatch
         self.truncatesLongMessages = truncatesLongMessages

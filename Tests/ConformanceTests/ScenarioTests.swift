@@ -5,7 +5,7 @@ import Testing
 @Suite("A job", .serialized)
 struct ScenarioTests {
     @Test(
-        "delivers what a rank sent before it left", arguments: Backend.available, [2, 4])
+        "delivers what a rank sent before it left", arguments: Backend.scenarios, [2, 4])
     func earlyExit(_ backend: Backend, ranks: Int) {
         let outcome = backend.run(ranks: ranks, ["early-exit"], timeoutSeconds: 60)
         #expect(outcome.exitCode == 0, "\(backend), \(ranks) ranks: \(outcome.report)")
@@ -52,7 +52,7 @@ struct ScenarioTests {
         }
     }
 
-    @Test("waits for a rank that computes in silence", arguments: Backend.available)
+    @Test("waits for a rank that computes in silence", arguments: Backend.scenarios)
     func computeThenTalk(_ backend: Backend) {
         let outcome = backend.run(ranks: 3, ["compute-then-talk", "4"], timeoutSeconds: 60)
         #expect(outcome.exitCode == 0, "\(backend): \(outcome.report)")
@@ -64,7 +64,7 @@ struct ScenarioTests {
     }
 
     @Test(
-        "ends on all ranks, with the cause, when one throws", arguments: Backend.available, [0, 2])
+        "ends on all ranks, with the cause, when one throws", arguments: Backend.scenarios, [0, 2])
     func oneFails(_ backend: Backend, rank: Int) {
         let outcome = backend.run(ranks: 3, ["fail", "\(rank)"], timeoutSeconds: 60)
         #expect(outcome.exitCode != 0 && !outcome.timedOut, "\(backend): \(outcome.report)")
@@ -74,7 +74,7 @@ struct ScenarioTests {
             "\(backend): \(outcome.report)")
     }
 
-    @Test("that runs for ever ends when it is told to", arguments: Backend.available)
+    @Test("that runs for ever ends when it is told to", arguments: Backend.scenarios)
     func hangAround(_ backend: Backend) {
         let outcome = backend.run(ranks: 3, ["hang-around"], timeoutSeconds: 3)
         #expect(outcome.timedOut, "\(backend): \(outcome.report)")

@@ -14,6 +14,15 @@ struct SuiteTests {
     }
 
     @Test(
+        "passes topic by topic on S3 servers",
+        arguments: Backend.available.filter { $0.s3Server != nil },
+        ["selection", "prefix reductions"])
+    func passesTopic(_ backend: Backend, topic: String) {
+        let outcome = backend.run(ranks: 3, ["--only", topic])
+        expectAllPassed(outcome, "\(backend), \(topic)", atLeast: 3)
+    }
+
+    @Test(
         "has every storage server to run against",
         .enabled(
             if: Backend.allCases.allSatisfy(\.isAvailable),

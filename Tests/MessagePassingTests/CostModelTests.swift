@@ -143,7 +143,10 @@ import ThreadMPI
             (
                 .collective(.gather),
                 { world in
-                    _ = try world.gather([UInt8](repeating: 1, count: count).span, root: 0)
+                    let part = [UInt8](repeating: 1, count: count)
+                    var whole = [UInt8](
+                        repeating: 0, count: world.rank == 0 ? count * world.size : 0)
+                    try world.gather(part.span, into: whole.mutableSpan, root: 0)
                 }
             ),
             (

@@ -37,7 +37,7 @@ struct StorageJobTests {
                         try world.recv(UInt8.self, from: 0, tag: 3)
                             == [UInt8](repeating: 1, count: length))
                 }
-                try world.bcast(into: bytes.mutableSpan, root: 0)
+                try world.bcast(bytes.mutableSpan, root: 0)
                 #expect(bytes.allSatisfy { $0 == 1 })
                 try world.barrier()
             }
@@ -54,8 +54,9 @@ struct StorageJobTests {
         let server = try StoreServer(.redis)
         _ = try StorageRanks.run(server.url("mortal", size: 2, "&expiry=60"), size: 2) { world in
             let bytes = [UInt8](repeating: 1, count: RedisStore.inlineByteCountMax + 1)
+            let few: [UInt8] = [1, 2, 3]
             if world.rank == 0 {
-                try world.send(bytes[..<10].span, to: 1)
+                try world.send(few.span, to: 1)
                 try world.send(bytes.span, to: 1)
             }
             try world.barrier()
@@ -212,7 +213,13 @@ struct StorageJobTests {
         let programs: [(CollectiveOperation, @Sendable (StorageCommunicator) throws -> Void)] = [
             (.bcast, { _ = try $0.bcast(7, root: 1) }),
             (.allgather, { _ = try $0.allgather($0.rank) }),
-            (.alltoall, { _ = try $0.alltoall([1, 2, 3].span) }),
+            (
+                .alltoall,
+                { world in
+                    let parts = [1, 2, 3]
+                    _ = try world.alltoall(parts.span)
+                }
+            ),
             (.reduce, { _ = try $0.reduce($0.rank, .sum, root: 0) }),
         ]
         for (operation, program) in programs {

@@ -33,10 +33,16 @@ public struct WorkerIteration: Sendable, Equatable {
     public var communicationSeconds: Double
     /// Payload that ranks sent to other ranks, in sum.
     public var bytes: Int
+    /// What the ranks asked of a store, in sum; 0 where there is none.
+    public var storeWrites: Int
+    public var storeReads: Int
 
     public init(
-        seconds: Double, computeSeconds: Double, communicationSeconds: Double, bytes: Int
+        seconds: Double, computeSeconds: Double, communicationSeconds: Double, bytes: Int,
+        storeWrites: Int = 0, storeReads: Int = 0
     ) {
+        self.storeWrites = storeWrites
+        self.storeReads = storeReads
         self.seconds = seconds
         self.computeSeconds = computeSeconds
         self.communicationSeconds = communicationSeconds
@@ -91,6 +97,8 @@ extension WorkerMessage {
                 JSONField("computeSeconds", .number(iteration.computeSeconds)),
                 JSONField("communicationSeconds", .number(iteration.communicationSeconds)),
                 JSONField("bytes", .integer(iteration.bytes)),
+                JSONField("storeWrites", .integer(iteration.storeWrites)),
+                JSONField("storeReads", .integer(iteration.storeReads)),
             ])
         case .result(let result):
             .object([
@@ -146,7 +154,9 @@ extension WorkerMessage {
             self = .iteration(
                 WorkerIteration(
                     seconds: seconds, computeSeconds: computeSeconds,
-                    communicationSeconds: communicationSeconds, bytes: bytes))
+                    communicationSeconds: communicationSeconds, bytes: bytes,
+                    storeWrites: json["storeWrites"]?.integer ?? 0,
+                    storeReads: json["storeReads"]?.integer ?? 0))
         case "result":
             guard let outputRows = json["outputRows"]?.integer,
                 case .string(let checksum)? = json["checksum"],

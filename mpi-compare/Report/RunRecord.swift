@@ -39,6 +39,9 @@ public struct RunRecord: Sendable, Equatable {
     public var secondsMedian: Double { median(iterations.map(\.seconds)) }
     public var secondsMin: Double { iterations.map(\.seconds).min() ?? 0 }
     public var setupMedian: Double { median(setupSeconds) }
+    /// Requests to a store in one repetition; polling makes their number vary.
+    public var storeWrites: Int { iterations.map(\.storeWrites).max() ?? 0 }
+    public var storeReads: Int { iterations.map(\.storeReads).max() ?? 0 }
     public var bytes: Int { iterations.map(\.bytes).max() ?? 0 }
 
     /// The share of computing in all repetitions, applied to the median, so that compute and
@@ -63,7 +66,9 @@ extension RunRecord {
     /// Price of one run; nil if it failed.
     public var price: Price? {
         if error != nil || iterations.isEmpty { return nil }
-        return Price(environment: environment, ranks: ranks, seconds: setupMedian + secondsMedian)
+        return Price(
+            environment: environment, ranks: ranks, seconds: setupMedian + secondsMedian,
+            storeWrites: storeWrites, storeReads: storeReads)
     }
 
     /// A failed record has `error` instead of figures.
@@ -90,6 +95,8 @@ extension RunRecord {
             JSONField("compute_seconds", .number(computeSeconds)),
             JSONField("communication_seconds", .number(communicationSeconds)),
             JSONField("bytes", .integer(bytes)),
+            JSONField("store_writes", .integer(storeWrites)),
+            JSONField("store_reads", .integer(storeReads)),
             JSONField("output_rows", result.map { .integer($0.outputRows) } ?? .null),
             JSONField("checksum", result.map { .string($0.checksum) } ?? .null),
             JSONField("dollars", price.map { .number($0.dollars) } ?? .null),

@@ -99,19 +99,32 @@ private func runOnce<Chosen: Workload>(
 ) throws -> (WorkerIteration, WorkloadResult) {
     try world.base.barrier()
     _ = world.meter.take()
+    let before = (world.base as? any StoreBacked)?.traffic
     let start = ContinuousClock.now
     let output = try workload.run(input, on: world)
     try world.barrier()
     let seconds = (ContinuousClock.now - start).inSeconds
     let (communication, bytes) = world.meter.take()
+    let requests = try storeRequests(of: world.base, since: before)
 
     let slowest = try world.base.allreduce(seconds, .max)
     let compute = try world.base.allreduce(seconds - communication, .sum) / Double(world.size)
     let totalBytes = try world.base.allreduce(bytes, .sum)
     let iteration = WorkerIteration(
         seconds: slowest, computeSeconds: compute, communicationSeconds: slowest - compute,
-        bytes: totalBytes)
+        bytes: totalBytes, storeWrites: requests.writes, storeReads: requests.reads)
     return (iteration, try workload.summarize(output, on: world))
+}
+
+/// Collective. What all ranks have asked of a store since `before`; nothing where there is none.
+private func storeRequests(
+    of world: any Communicator, since before: StoreTraffic?
+) throws -> (writes: Int, reads: Int) {
+    guard let before, let after = (world as? any StoreBacked)?.traffic else { return (0, 0) }
+    return (
+        try world.allreduce(after.writes - before.writes, .sum),
+        try world.allreduce(after.reads - before.reads, .sum)
+    )
 }
 
 extension WorkloadResult {

@@ -94,6 +94,10 @@ struct Meeting {
     let deadline: ContinuousClock.Instant
 
     var size: Int { communicator.size }
+    /// For one request: time enough to answer even when the call's own is nearly over, so that what
+    /// is reported is who was waited for and not the last request.
+    var requestDeadline: ContinuousClock.Instant { max(deadline, .now + .seconds(5)) }
+
     /// Throws if the job has failed meanwhile, or the deadline has passed.
     func check(missing: @autoclosure () -> [Int]) throws(MPIError) {
         try communicator.engine.checkAlive()

@@ -7,7 +7,7 @@ import MessagePassing
 ///
 /// `withWorld` makes the world when the join URL begins with `redis://` or `s3://`. A send is
 /// complete when the store has the message. Costs: see `StoreTraffic`.
-public final class StorageCommunicator: Communicator {
+public final class StorageCommunicator: StoreBacked {
     public let rank: Int
     public var size: Int { space.group.count }
     public var timeout: Duration? { engine.timeout }

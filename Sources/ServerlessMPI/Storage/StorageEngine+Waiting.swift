@@ -6,12 +6,15 @@ extension StorageEngine {
     /// The longest one look into the store lasts, so that its caller sees the clock.
     private static let lookTime = Duration.seconds(1)
 
-    func wait(_ request: RequestHandle) throws(MPIError) -> Status {
+    /// - Parameter awaiting: says what is awaited, if more is known than which receive.
+    func wait(
+        _ request: RequestHandle, awaiting: (() -> String)? = nil
+    ) throws(MPIError) -> Status {
         let id = UInt32(truncatingIfNeeded: request.rawValue)
         return try block(
             "wait",
             { () throws(MPIError) -> Status? in try self.take(id) },
-            awaited: { self.describe([id]) })
+            awaited: { awaiting?() ?? self.describe([id]) })
     }
 
     func test(_ request: RequestHandle) throws(MPIError) -> Status? {

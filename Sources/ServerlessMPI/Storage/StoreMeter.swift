@@ -1,26 +1,7 @@
 // Counts what a rank asks of its store, because that is what a storage service bills.
 
+import MessagePassing
 import Synchronization
-
-/// Requests and bytes of one rank.
-public struct StoreTraffic: Sendable, Equatable {
-    /// Writes and listings: the dear kind on S3.
-    public var writes = 0
-    /// Reads, also those that found nothing.
-    public var reads = 0
-    /// Removals, which S3 does not bill.
-    public var removals = 0
-    /// Payload bytes written to and read from the store.
-    public var bytesWritten = 0
-    public var bytesRead = 0
-
-    public static func + (a: StoreTraffic, b: StoreTraffic) -> StoreTraffic {
-        StoreTraffic(
-            writes: a.writes + b.writes, reads: a.reads + b.reads,
-            removals: a.removals + b.removals, bytesWritten: a.bytesWritten + b.bytesWritten,
-            bytesRead: a.bytesRead + b.bytesRead)
-    }
-}
 
 final class StoreMeter: Sendable {
     private let writes = Atomic<Int>(0)

@@ -38,6 +38,12 @@ struct DeployCommand: ParsableCommand {
     @Option(help: "Who may reach the rendezvous host, as an IPv4 network.")
     var clients = "0.0.0.0/0"
 
+    @Option(
+        help:
+            "The rendezvous host's image: a public or own SSM parameter; Amazon Linux if not given."
+    )
+    var hostImage: String?
+
     /// What Lambda takes from S3.
     private static let packageByteCountMax = 250 << 20
     /// What CloudFormation takes in a request.
@@ -70,7 +76,7 @@ struct DeployCommand: ParsableCommand {
                     ("RendezvousKey", rendezvousKey ?? ""), ("MemoryMB", "\(memory)"),
                     ("ReservedConcurrency", "\(concurrency)"),
                     ("TimeoutSeconds", "\(functionTimeout)"), ("ClientNetwork", clients),
-                ])
+                ] + (hostImage.map { [("HostImage", $0)] } ?? []))
             if !isChanged { print("stack \(cloud.stack) is as it should be") }
             try finish(cloud, deadline)
         } catch let error as AWSError {

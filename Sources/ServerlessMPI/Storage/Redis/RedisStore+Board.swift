@@ -78,14 +78,22 @@ extension RedisStore {
             try release(entry, meeting)
         } else {
             // Whoever comes last says so; a message of another call fails the job.
-            var step: [RequestHandle] = []
             let nowhere = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-            step.append(
-                try world.irecv(
-                    into: nowhere, from: .any, tag: 1, context: .collective(meeting.call)))
-            _ = try world.wait(step[0])
+            let release = try world.irecv(
+                into: nowhere, from: .any, tag: 1, context: .collective(meeting.call))
+            _ = try world.engine.wait(release) { self.absent(key, meeting) }
         }
         try collect(entry, into: whole, partition, key, meeting)
+    }
+
+    /// Who has not come, in words.
+    private func absent(_ key: String, _ meeting: Meeting) -> String {
+        let reply = monitor.withLock {
+            try? commands.call(["HKEYS", key], deadline: .now + .seconds(5))
+        }
+        let present = Set((reply?.value.elements ?? []).compactMap(\.text).compactMap { Int($0) })
+        let missing = (0..<meeting.size).filter { !present.contains($0) }.prefix(8)
+        return "rank \(missing.map(String.init).joined(separator: ", ")) in \(meeting.call)"
     }
 
     private func release(_ entry: BoardEntry, _ meeting: Meeting) throws(MPIError) {

@@ -44,7 +44,7 @@ extension RedisStore {
         let key = "\(prefix)members"
         var pause: UInt32 = 500
         while true {
-            let count = try commands.call(["HLEN", key], deadline: deadline).value.integer
+            let count = try commands.call(["HLEN", key], deadline: .now + .seconds(5)).value.integer
             if count == size { return }
             if ContinuousClock.now >= deadline { break }
             usleep(pause)

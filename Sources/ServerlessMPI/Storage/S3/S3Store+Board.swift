@@ -116,7 +116,7 @@ extension S3Store {
     private func whoIsThere(_ entry: BoardEntry, _ meeting: Meeting) throws(MPIError) -> Set<Int> {
         let prefix = boardPrefix(entry)
         let listed = try translated(meeting.call.name) { () throws(AWSError) in
-            try bucket.list(prefix, deadline: meeting.deadline)
+            try bucket.list(prefix, deadline: meeting.requestDeadline)
         }
         for _ in 0..<listed.requestCount { meter.write() }
         var present: Set<Int> = []
@@ -140,9 +140,9 @@ extension S3Store {
         let range = start..<start + max(1, part.count)
         let object = try translated(meeting.call.name) { () throws(AWSError) in
             if part.isEmpty {
-                return try bucket.get(key, range: range, deadline: meeting.deadline)
+                return try bucket.get(key, range: range, deadline: meeting.requestDeadline)
             }
-            return try bucket.get(key, range: range, into: part, deadline: meeting.deadline)
+            return try bucket.get(key, range: range, into: part, deadline: meeting.requestDeadline)
         }
         guard let object else { return false }
         guard let sent = object.metadata("head").flatMap({ Int($0) }), sent == total else {
