@@ -51,6 +51,14 @@ test-full: setup-tests ## The long form of test: more sizes, seeds and repetitio
 nat-grid: build ## Every kind of NAT against every other, 20 tries each, and meshes (needs root)
 	@TEST_FULL=1 scripts/nat-grid $(RELEASE)
 
+.PHONY: lambda-demo
+lambda-demo: setup ## Package, emulate, and run join and flights on 4 functions behind 4 NATs
+	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --scratch-path .build/lambda \
+	  --product mpi-compare
+	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --scratch-path .build/lambda \
+	  --product worker-lambda
+	@scripts/lambda-demo .build/lambda/release
+
 .PHONY: bench
 bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
 	@Benchmarks/run $(RELEASE)

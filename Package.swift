@@ -34,6 +34,7 @@ let package = Package(
         .library(name: "SwiftMPI", targets: ["SwiftMPI"]),
         .library(name: "ThreadMPI", targets: ["ThreadMPI"]),
         .library(name: "ServerlessMPI", targets: ["ServerlessMPI"]),
+        .library(name: "LambdaMPI", targets: ["LambdaMPI"]),
         .library(name: "Frames", targets: ["Frames"]),
         .executable(name: "mpi-compare", targets: ["mpi-compare"]),
         .executable(name: "rendezvous", targets: ["rendezvous"]),
@@ -76,16 +77,28 @@ let package = Package(
             name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging],
             swiftSettings: strict),
 
+        // AWS Lambda: JSON for events, the Runtime API, and functions that are ranks.
+        .target(name: "CompactJSON", swiftSettings: strict),
+        .target(name: "LambdaRuntime", dependencies: ["CompactJSON"], swiftSettings: strict),
+        .target(
+            name: "LambdaMPI",
+            dependencies: [
+                "AWSClient", "CompactJSON", "LambdaRuntime", "MessagePassing", "ServerlessMPI",
+            ],
+            swiftSettings: strict),
+
         // Distributed dataframes over any Communicator.
         .systemLibrary(name: "CProcessor"),
         .target(
             name: "Frames", dependencies: ["MessagePassing", "CProcessor"], swiftSettings: strict),
 
         // mpi-compare: the same dataframe program, head-to-head.
-        .target(name: "Records", path: "mpi-compare/Records", swiftSettings: strict),
+        .target(
+            name: "Records", dependencies: ["CompactJSON"], path: "mpi-compare/Records",
+            swiftSettings: strict),
         // Single messages and collectives, measured on any Communicator.
         .target(
-            name: "Ladder", dependencies: ["CLinux", "MessagePassing", "Records"],
+            name: "Ladder", dependencies: ["CLinux", "CompactJSON", "MessagePassing", "Records"],
             path: "mpi-compare/Ladder", swiftSettings: strict),
         .target(
             name: "Workloads", dependencies: ["Frames", "Ladder", "MessagePassing", "Records"],
@@ -95,18 +108,30 @@ let package = Package(
         .target(
             name: "Lab", dependencies: ["CLinux", "Processes"], path: "mpi-compare/Lab",
             swiftSettings: strict),
+        // AWS Lambda on one machine: the service around real sandboxes of a real package.
+        .target(
+            name: "LambdaEmulator",
+            dependencies: [
+                "AWSClient", "COpenSSL", "CompactJSON", "Lab", "LambdaRuntime", "Processes",
+            ],
+            path: "mpi-compare/LambdaEmulator", swiftSettings: strict),
         .target(
             name: "Launchers",
-            dependencies: ["AWSClient", "Lab", "MessagePassing", "Processes", "ServerlessMPI"],
+            dependencies: [
+                "AWSClient", "COpenSSL", "CompactJSON", "Lab", "LambdaEmulator", "MessagePassing",
+                "Processes", "ServerlessMPI",
+            ],
             path: "mpi-compare/Launchers", swiftSettings: strict),
         .target(
-            name: "Report", dependencies: ["Lab", "MessagePassing", "Records", "ServerlessMPI"],
+            name: "Report",
+            dependencies: ["CompactJSON", "Lab", "MessagePassing", "Records", "ServerlessMPI"],
             path: "mpi-compare/Report", swiftSettings: strict),
         .executableTarget(
             name: "mpi-compare",
             dependencies: [
-                "AWSClient", "Lab", "Ladder", "Launchers", "MessagePassing", "Processes", "Records",
-                "Report", "ServerlessMPI", "Workloads", argumentParser,
+                "AWSClient", "CompactJSON", "Lab", "Ladder", "LambdaEmulator", "Launchers",
+                "MessagePassing", "Processes", "Records", "Report", "ServerlessMPI", "Workloads",
+                argumentParser,
             ],
             path: "mpi-compare/CLI", swiftSettings: strict),
         rankProgram(
@@ -118,6 +143,10 @@ let package = Package(
         rankProgram(
             "worker-serverless", path: "mpi-compare/Workers/serverless",
             backend: "ServerlessMPI", body: "Workloads"),
+        .executableTarget(
+            name: "worker-lambda",
+            dependencies: ["CompactJSON", "LambdaMPI", "MessagePassing", "Records", "Workloads"],
+            path: "mpi-compare/Workers/lambda", swiftSettings: strict),
         // Says how its rank is connected, for nat-grid and mesh.
         rankProgram(
             "worker-link", path: "mpi-compare/Workers/link",
@@ -151,23 +180,42 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "LambdaRuntimeTests", dependencies: ["CompactJSON", "LambdaRuntime"],
+            swiftSettings: strict),
+        .testTarget(
             name: "FramesTests", dependencies: ["Frames", "MessagePassing", "ThreadMPI"],
             swiftSettings: strict),
         .testTarget(
             name: "CompareTests",
             dependencies: [
-                "AWSClient", "Ladder", "Launchers", "Processes", "Records", "Report", "Workloads",
-                "Frames",
-                "MessagePassing", "ThreadMPI", "mpi-compare", "worker-threads", "worker-serverless",
+                "AWSClient", "CompactJSON", "Ladder", "Launchers", "Processes", "Records",
+                "Report", "Workloads", "Frames", "MessagePassing", "ThreadMPI", "mpi-compare",
+                "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),
         // The laboratory, pure and real, and what ranks make of it.
         .testTarget(
             name: "NATTests",
             dependencies: [
-                "Lab", "Launchers", "MessagePassing", "Processes", "Records", "Report",
+                "CompactJSON", "Lab", "Launchers", "MessagePassing", "Processes", "Records",
+                "Report",
                 "ServerlessMPI", "mpi-compare", "worker-link", "worker-serverless",
                 "worker-threads",
+            ],
+            swiftSettings: strict),
+        // Functions: packages, the emulator, jobs and their accidents.
+        .executableTarget(
+            name: "lambda-subject", dependencies: ["CompactJSON", "LambdaRuntime"],
+            path: "Tests/lambda-subject", swiftSettings: strict),
+        .executableTarget(
+            name: "lambda-ranks", dependencies: ["LambdaMPI", "MessagePassing"],
+            path: "Tests/lambda-ranks", swiftSettings: strict),
+        .testTarget(
+            name: "LambdaTests",
+            dependencies: [
+                "AWSClient", "CompactJSON", "Lab", "LambdaEmulator", "Launchers", "Processes",
+                "ServerlessMPI", "lambda-ranks", "lambda-subject", "mpi-compare", "worker-lambda",
+                "worker-serverless",
             ],
             swiftSettings: strict),
         // What a user of the built programs sees when things go wrong.

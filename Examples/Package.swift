@@ -13,6 +13,10 @@ let world: [Target.Dependency] = [
         name: "ServerlessMPI", package: "swift-mpi", condition: .when(traits: ["SERVERLESS"])),
     .product(name: "ThreadMPI", package: "swift-mpi", condition: .when(traits: ["THREADS"])),
 ]
+/// LambdaMPI is ServerlessMPI in functions.
+let functions: [Target.Dependency] = [
+    .product(name: "LambdaMPI", package: "swift-mpi", condition: .when(traits: ["SERVERLESS"]))
+]
 let frames: [Target.Dependency] = [.product(name: "Frames", package: "swift-mpi")]
 
 func example(_ name: String, _ dependencies: [Target.Dependency] = world) -> Target {
@@ -35,6 +39,7 @@ let package = Package(
         example("04-shuffle"),
         example("05-overlap"),
         example("06-dataframe", world + frames),
+        example("07-lambda", world + functions),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -54,20 +54,22 @@ struct Membership {
     }
 
     /// Fails the job with what the program threw, unless it has failed already.
-    /// - Returns: what happened, in words: a rank that only suffers from another's failure says so.
-    func fail(_ error: any Error) -> String {
+    func fail(_ error: any Error) -> RankFailure {
         let own =
             error as? MPIError
             ?? MPIError(
                 .programFailed, operation: "program",
                 reason: "rank \(world.rank) threw: \(error)", peer: world.rank)
         let first = world.engine.abort(own)
-        // The process exits next: OpenSSL's clean-up must not meet the control thread at work.
+        // The process may exit next: OpenSSL's clean-up must not meet the control thread at work.
         control?.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
         guard first == own && world.engine.foundCause else {
-            return "stopped, as the job failed: \(first)"
+            return RankFailure(
+                rank: world.rank, cause: first, isOwn: false,
+                description: "stopped, as the job failed: \(first)")
         }
-        return "\(error)"
+        return RankFailure(
+            rank: world.rank, cause: first, isOwn: true, description: "\(error)")
     }
 }
 

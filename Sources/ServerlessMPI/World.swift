@@ -68,7 +68,7 @@ private enum AnyMembership {
 
     func fail(_ error: any Error) -> String {
         switch self {
-        case .direct(let membership): membership.fail(error)
+        case .direct(let membership): membership.fail(error).description
         case .storage(let membership): membership.fail(error)
         }
     }
@@ -92,12 +92,21 @@ private func exitWithLine(_ line: String, code: Int32) -> Never {
 
 /// Runs `body` on a new thread with a large stack, and waits for it to end.
 private func runOnThread(_ body: @escaping @Sendable () -> Void) {
+    guard let thread = startProgramThread(body) else {
+        exitWithLine("rank ?: no thread for the program", code: 1)
+    }
+    pthread_join(thread, nil)
+}
+
+/// Runs `body` on a new thread with a stack of 16 MiB; nil if the system has none left.
+func startProgramThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
     final class Job: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
     pthread_attr_setstacksize(&attributes, 16 << 20)
     var thread = pthread_t()
     let job = Unmanaged.passRetained(Job(body))
@@ -107,7 +116,9 @@ private func runOnThread(_ body: @escaping @Sendable () -> Void) {
             if let context { Unmanaged<Job>.fromOpaque(context).takeRetainedValue().body() }
             return nil
         }, job.toOpaque())
-    pthread_attr_destroy(&attributes)
-    guard status == 0 else { exitWithLine("rank ?: no thread for the program", code: 1) }
-    pthread_join(thread, nil)
+    guard status == 0 else {
+        job.release()
+        return nil
+    }
+    return thread
 }

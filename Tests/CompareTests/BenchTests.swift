@@ -1,4 +1,5 @@
 // `mpi-compare bench`: the ladder with real workers, its turns, and its figures.
+import CompactJSON
 import Foundation
 import Ladder
 import Records

@@ -1,4 +1,5 @@
 // The lines workers write are read back as they were meant.
+import CompactJSON
 import Records
 import Testing
 
@@ -46,7 +47,8 @@ struct JSONTests {
         "what is no JSON is refused",
         arguments: [
             "", "{", "[1,", "{\"a\"}", "{\"a\":1", "nul", "\"abc", "1 2", "[1]]", "\"\\u12\"",
-            "--1",
+            "--1", "+1", "01", "1.", ".5", "1e", "\"\u{9}\"", "\"\\x\"", "\"\\ud800\"",
+            "\"\\udc00\\ud800\"", "tru", "[1 2]",
             "{1:2}", "[,]", "\"\\", String(repeating: "[", count: 10_000),
         ])
     func garbage(text: String) {

@@ -1,4 +1,5 @@
 // The table, the stable JSON names, and the detection of answers that differ.
+import CompactJSON
 import Records
 import Report
 import Testing

@@ -1,5 +1,6 @@
 // `mpi-compare run` and `launch` with the real workers, on little data.
 import Foundation
+import CompactJSON
 import Records
 import Testing
 

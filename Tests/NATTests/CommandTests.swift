@@ -1,5 +1,6 @@
 // The commands that use a laboratory, as a user starts and interrupts them.
 import Foundation
+import CompactJSON
 import Records
 import Testing
 

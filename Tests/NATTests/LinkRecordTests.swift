@@ -1,4 +1,5 @@
 // What ranks say of their links, and what becomes of it in tables and JSON lines.
+import CompactJSON
 import Records
 import Report
 import Testing

@@ -1,6 +1,7 @@
 // `mpi-compare probe`: its report as a value, its command line, and what it finds out on loopback
 // and behind the NATs of a laboratory.
 import Foundation
+import CompactJSON
 import Launchers
 import MessagePassing
 import Records

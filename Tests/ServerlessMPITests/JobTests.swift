@@ -45,7 +45,7 @@ struct JobTests {
                 try membership.end()
                 return nil
             } catch {
-                let line = membership.fail(error)
+                let line = membership.fail(error).description
                 membership.control?.leave(deadline: .now + .seconds(2))
                 membership.world.engine.closeLinks()
                 return line

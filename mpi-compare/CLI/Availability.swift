@@ -15,7 +15,13 @@ func folderOfThisProgram() -> String {
 }
 
 /// Why an environment has to be left out, with what to do about it; nil if it is there.
-func reasonToSkip(_ environment: Environment, worker: String) -> String? {
+func reasonToSkip(
+    _ environment: Environment, worker: String, _ functions: LambdaOptions
+) -> String? {
+    if environment == .lambda {
+        return functions.function == nil
+            ? "give --function, --rendezvous and --secret-file, and AWS credentials" : nil
+    }
     guard findExecutable(worker) != nil else {
         return "there is no \(worker): swift build --product worker-\(environment.backend.rawValue)"
     }
@@ -27,7 +33,11 @@ func reasonToSkip(_ environment: Environment, worker: String) -> String? {
         }
     }
     if let reason = reasonStoreIsUnavailable(environment) { return reason }
-    return environment == .serverlessNAT ? reasonLabIsUnavailable() : nil
+    switch environment {
+    case .serverlessNAT: return reasonLabIsUnavailable()
+    case .lambdaLocal: return LambdaPackage.reasonUnavailable ?? reasonLabIsUnavailable()
+    default: return nil
+    }
 }
 
 func environmentVariable(_ name: String) -> String? {

@@ -1,4 +1,5 @@
 // `mpi-compare bench`: single messages and collectives, side by side.
+import CompactJSON
 import ArgumentParser
 @preconcurrency import Glibc
 import Ladder
@@ -59,9 +60,7 @@ struct BenchCommand: ParsableCommand {
         if !(timeout > 0) { throw UsageError("--timeout \(timeout): give seconds above 0") }
         let chosen = try unique(split(operations, "operations").map(operation))
         let lengths = try unique(split(sizes, "sizes").map(byteCount))
-        let worlds = try unique(split(environments, "environments")).map {
-            try Environment(named: $0)
-        }
+        let worlds = try unique(split(environments, "environments")).map(world)
         let peers = try unique(against.map { try split($0, "against") } ?? []).map(peer)
         let counts = try rankCounts(ranks)
         let jsonFile = try json.map { try JSONLinesFile($0) }
@@ -103,7 +102,7 @@ struct BenchCommand: ParsableCommand {
         let here = folderOfThisProgram()
         for environment in worlds {
             let worker = here + "/worker-\(environment.backend.rawValue)"
-            if let reason = reasonToSkip(environment, worker: worker) {
+            if let reason = reasonToSkip(environment, worker: worker, LambdaOptions()) {
                 skipped.append("skipped \(environment.rawValue): \(reason)")
                 continue
             }
@@ -128,6 +127,16 @@ struct BenchCommand: ParsableCommand {
                         program, gates: gates, isPinned: !unpinned, ranks: count)))
         }
         return contestants
+    }
+
+    private func world(_ name: String) throws -> Environment {
+        let environment = try Environment(named: name)
+        guard environment.backend != .lambda else {
+            throw UsageError(
+                "--environments \(name): functions cannot wait for their turn; serverless-nat is "
+                    + "the same communicator behind NATs")
+        }
+        return environment
     }
 
     private func operation(_ name: String) throws -> LadderOperation {

@@ -1,4 +1,5 @@
 // The jobs of all environments at once, and whose turn it is.
+import CompactJSON
 @preconcurrency import Glibc
 import Ladder
 import Launchers

@@ -42,6 +42,8 @@ struct LaunchCommand: ParsableCommand {
             discussion: "Comma-separated, from: \(NATKind.names)."))
     var nat: String?
 
+    @OptionGroup var functions: LambdaArguments
+
     @Option(help: ArgumentHelp("Store for environments redis and s3.", discussion: storeHelp))
     var store: String?
 
@@ -65,6 +67,7 @@ struct LaunchCommand: ParsableCommand {
         try links.apply(to: &request)
         request.job.grace = .seconds(grace)
         request.job.timeout = timeout.map { .seconds($0) }
+        request.lambda = try functions.options()
 
         if let nat {
             guard request.environment == .serverlessNAT else {

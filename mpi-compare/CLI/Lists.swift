@@ -1,5 +1,6 @@
 // Comma-separated options, and the file of --json: what several commands read and write.
 @preconcurrency import Glibc
+import CompactJSON
 import Lab
 import Records
 import Workloads

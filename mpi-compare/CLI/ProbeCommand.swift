@@ -2,6 +2,7 @@
 // nobody but a rendezvous server (and a TURN server, if one is configured).
 import ArgumentParser
 @preconcurrency import Glibc
+import Launchers
 import MessagePassing
 import Processes
 import Report
@@ -93,7 +94,8 @@ struct ProbeCommand: ParsableCommand {
     private func key(_ url: inout JoinURL) throws -> Secret {
         if let secretFile {
             url.job = "\(Self.jobPrefix)-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
-            return JobTokens(operatorSecret: try secret(in: secretFile), job: url.job).serverKey
+            return JobTokens(operatorSecret: try operatorSecret(inFile: secretFile), job: url.job)
+                .serverKey
         }
         let variable = JoinConfiguration.Variable.serverKey
         guard let text = environmentVariable(variable), !text.isEmpty else {
@@ -111,22 +113,6 @@ struct ProbeCommand: ParsableCommand {
             )
         }
         return key
-    }
-
-    private func secret(in path: String) throws -> Secret {
-        guard let file = fopen(path, "r") else {
-            throw UsageError("--secret-file \(path): \(String(cString: strerror(errno)))")
-        }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 256)
-        let count = fread(&bytes, 1, bytes.count, file)
-        let text = String(decoding: bytes.prefix(count).prefix { $0 > 0x20 }, as: UTF8.self)
-        guard let secret = Secret(hex: text) else {
-            throw UsageError(
-                "--secret-file \(path): it must hold 64 hexadecimal digits, from `rendezvous secret`"
-            )
-        }
-        return secret
     }
 
     private func address(_ url: JoinURL) -> String {

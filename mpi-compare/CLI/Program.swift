@@ -1,6 +1,6 @@
 // The command line: `mpi-compare launch` starts any program in any environment, `mpi-compare run`
 // compares environments, `lab`, `nat-grid` and `mesh` do so behind NATs, `probe` looks at the
-// network. Every error is one line that says what to do.
+// network, `lambda` is about functions. Every error is one line that says what to do.
 import ArgumentParser
 @preconcurrency import Glibc
 import Launchers

@@ -48,6 +48,8 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Seconds that one start of a worker may take.")
     var timeout = 600.0
 
+    @OptionGroup var functions: LambdaArguments
+
     static var workloadList: String {
         Workloads.all.map { "\($0.name): \($0.summary)" }.joined(separator: "\n")
     }
@@ -84,7 +86,8 @@ struct RunCommand: ParsableCommand {
         options.dataFolder = data
         return try Sweep(
             workload: chosen, options: options, environments: unique(environments),
-            ranks: ranks, iterations: iterations, timeout: .seconds(timeout))
+            ranks: ranks, iterations: iterations, timeout: .seconds(timeout),
+            functions: functions.options())
     }
 
     /// Prints the report; true if anything failed or disagreed.
@@ -93,6 +96,7 @@ struct RunCommand: ParsableCommand {
             outcome.records, acrossRanks: sweep.sameProblemAtAllRanks)
         print(sweep.title + "\n")
         for line in renderRuns(outcome.records, agrees: disagreements.isEmpty) { print(line) }
+        for line in renderFunctions(outcome.records) { print(line) }
         for (environment, reason) in sweep.skipped {
             print("skipped \(environment.rawValue): \(reason)")
         }

@@ -24,11 +24,12 @@ struct Sweep {
     let skipped: [(Environment, String)]
     private let configurations: [Configuration]
     private let workers: [Backend: String]
+    private let functions: FunctionWorkers
 
     /// - Throws: `UsageError` if a number of ranks is beyond an environment's limit.
     init(
         workload: any Workload.Type, options: WorkloadOptions, environments: [Environment],
-        ranks: [Int], iterations: Int, timeout: Duration
+        ranks: [Int], iterations: Int, timeout: Duration, functions: LambdaOptions
     ) throws {
         self.workload = workload
         self.options = options
@@ -39,7 +40,7 @@ struct Sweep {
         var workers: [Backend: String] = [:]
         for environment in environments {
             let worker = folderOfThisProgram() + "/worker-\(environment.backend.rawValue)"
-            if let reason = reasonToSkip(environment, worker: worker) {
+            if let reason = reasonToSkip(environment, worker: worker, functions) {
                 skipped.append((environment, reason))
                 continue
             }
@@ -52,6 +53,10 @@ struct Sweep {
         self.skipped = skipped
         self.configurations = configurations
         self.workers = workers
+        self.functions = FunctionWorkers(
+            worker: workers[.lambda] ?? "", ranks: ranks.max() ?? 1, functions,
+            // Real data has to be where the functions are.
+            included: workload.fixedInputRows == nil ? [] : [options.dataFolder])
     }
 
     var sameProblemAtAllRanks: Bool { options.mode == .strong || workload.fixedInputRows != nil }
@@ -81,7 +86,10 @@ struct Sweep {
         var records: [Configuration: RunRecord] = [:]
         let rounds = min(iterations, 3)
         let progress = Progress(steps: rounds * configurations.count)
-        defer { progress.finish() }
+        defer {
+            functions.stop()
+            progress.finish()
+        }
         for round in 0..<rounds {
             let share = iterations / rounds + (round < iterations % rounds ? 1 : 0)
             for configuration in configurations {
@@ -113,21 +121,23 @@ struct Sweep {
         _ configuration: Configuration, iterations: Int, _ record: inout RunRecord,
         _ progress: Progress
     ) -> JobEnd? {
-        var request = LaunchRequest(
-            executable: workers[configuration.environment.backend] ?? "",
-            arguments: [
-                "--workload", workload.name, "--mode", options.mode.rawValue,
-                "--rows", String(options.rows), "--seed", String(options.seed),
-                "--data", options.dataFolder, "--iterations", String(iterations),
-            ],
-            ranks: configuration.ranks, environment: configuration.environment)
-        request.needsRanksOfLines = false
-        request.job.timeout = timeout
         var collected = WorkerOutput(expected: configuration.ranks)
         do {
-            let end = try launch(request) { _ in
-            } output: { line in
-                if let message = collected.add(line) { progress.detail(message) }
+            let end: JobEnd
+            if configuration.environment.backend == .lambda {
+                var job = LambdaJob(
+                    ranks: configuration.ranks,
+                    arguments: arguments(
+                        iterations, dataFolder: functions.dataFolder ?? options.dataFolder))
+                job.timeout = timeout
+                end = try functions.run(job, configuration.environment, &record) { line in
+                    if let message = collected.add(line) { progress.detail(message) }
+                }
+            } else {
+                end = try launch(request(configuration, iterations)) { _ in
+                } output: { line in
+                    if let message = collected.add(line) { progress.detail(message) }
+                }
             }
             if case .interrupted = end { return end }
             record.error = collected.problem(end, iterations: iterations)
@@ -144,6 +154,26 @@ struct Sweep {
             record.error = "\(error)"
             return nil
         }
+    }
+}
+
+extension Sweep {
+    private func request(_ configuration: Configuration, _ iterations: Int) -> LaunchRequest {
+        var request = LaunchRequest(
+            executable: workers[configuration.environment.backend] ?? "",
+            arguments: arguments(iterations, dataFolder: options.dataFolder),
+            ranks: configuration.ranks, environment: configuration.environment)
+        request.needsRanksOfLines = false
+        request.job.timeout = timeout
+        return request
+    }
+
+    private func arguments(_ iterations: Int, dataFolder: String) -> [String] {
+        [
+            "--workload", workload.name, "--mode", options.mode.rawValue,
+            "--rows", String(options.rows), "--seed", String(options.seed),
+            "--data", dataFolder, "--iterations", String(iterations),
+        ]
     }
 }
 

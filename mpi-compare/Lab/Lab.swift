@@ -117,7 +117,14 @@ public final class Lab: Sendable {
     public func atRendezvous<Value: Sendable>(
         _ body: @escaping @Sendable () throws(LaunchError) -> Value
     ) throws(LaunchError) -> Value {
-        try inNetworkNamespace(path(AddressPlan.rendezvousName), body)
+        try at(AddressPlan.rendezvousName, body)
+    }
+
+    /// Runs `body` on a thread in the network of a node; sockets that it makes stay there.
+    public func at<Value: Sendable>(
+        _ node: String, _ body: @escaping @Sendable () throws(LaunchError) -> Value
+    ) throws(LaunchError) -> Value {
+        try inNetworkNamespace(path(node), body)
     }
 
     /// A command line that runs another on a node.

@@ -12,6 +12,11 @@ struct LabCommand: Sendable, Equatable {
     var input = ""
 }
 
+/// - Throws: `LaunchError` if it cannot be started.
+func run(_ command: LabCommand) throws(LaunchError) -> CommandResult {
+    try runCommand(command.arguments, input: command.input)
+}
+
 struct LabPlan: Sendable {
     /// Where an impostor listens; its rules lead every port there.
     static let impostorPort: UInt16 = 9

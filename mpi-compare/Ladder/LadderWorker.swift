@@ -1,4 +1,5 @@
 // The rank's side of `mpi-compare bench`: turn after turn until there is none.
+import CompactJSON
 import CLinux
 import Glibc
 import MessagePassing

@@ -16,6 +16,11 @@ public enum Environment: String, Sendable, CaseIterable {
     case serverlessTLS = "serverless-tls"
     /// ServerlessMPI without encryption, every rank in a network of its own behind a NAT router.
     case serverlessNAT = "serverless-nat"
+    /// Functions in an emulator of AWS Lambda on this machine, each behind its own NAT; without
+    /// encryption, as serverless-nat.
+    case lambdaLocal = "lambda-local"
+    /// Functions of AWS Lambda, encrypted.
+    case lambda
     /// ServerlessMPI through a Redis server.
     case redis
     /// ServerlessMPI through S3, or a local server that speaks its protocol.
@@ -26,13 +31,14 @@ public enum Environment: String, Sendable, CaseIterable {
         case .threads: .threads
         case .openmpi, .openMPITCP: .openmpi
         case .serverless, .serverlessTLS, .serverlessNAT, .redis, .s3: .serverless
+        case .lambdaLocal, .lambda: .lambda
         }
     }
 
     /// Do ranks talk through a store?
     public var isStorage: Bool { self == .redis || self == .s3 }
 
-    public var isEncrypted: Bool { self == .serverlessTLS }
+    public var isEncrypted: Bool { self == .serverlessTLS || self == .lambda }
 
     /// Every name, for messages.
     public static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
@@ -48,7 +54,7 @@ public enum Environment: String, Sendable, CaseIterable {
 
 /// The library a program is linked to.
 public enum Backend: String, Sendable, CaseIterable {
-    case threads, openmpi, serverless
+    case threads, openmpi, serverless, lambda
 
     /// The module that a program imports for it.
     public var module: String {
@@ -56,6 +62,7 @@ public enum Backend: String, Sendable, CaseIterable {
         case .threads: "ThreadMPI"
         case .openmpi: "SwiftMPI"
         case .serverless: "ServerlessMPI"
+        case .lambda: "LambdaMPI"
         }
     }
 }

@@ -24,6 +24,8 @@ public struct LaunchRequest: Sendable {
     public var needsRanksOfLines = true
     /// Where environment serverless-nat puts the ranks; nil for a masquerading NAT for each.
     public var internet: Internet?
+    /// What the environments lambda-local and lambda need to know.
+    public var lambda = LambdaOptions()
     /// What environments redis and s3 talk through.
     public var store = StoreChoice.own(nil)
     public var job = JobOptions()
@@ -74,6 +76,7 @@ public func launch(
             return try runStorageJob(executable, request, output)
         }
         return try runServerlessJob(executable, request, output)
+    case .lambda: return try runLambdaJob(executable, request, output)
     }
 }
 
@@ -92,7 +95,7 @@ private func threadsPlan(_ executable: String, _ request: LaunchRequest) -> Proc
 public func checkRanks(_ ranks: Int, _ environment: Environment) throws(LaunchError) {
     guard ranks >= 1 else { throw LaunchError("-n \(ranks): a job has at least 1 rank") }
     let largest = ranksMax(environment)
-    if environment == .serverlessNAT && ranks > Lab.ranksMax {
+    if [.serverlessNAT, .lambdaLocal].contains(environment) && ranks > Lab.ranksMax {
         throw LaunchError("-n \(ranks): a laboratory takes at most \(Lab.ranksMax) ranks")
     }
     if ranks > largest {
@@ -116,5 +119,7 @@ private func ranksMax(_ environment: Environment) -> Int {
     case .threads: return 1024
     case .openmpi: return min(1024, (descriptors - 64) / 4)
     case .serverless: return min(1000, (descriptors - 64) / 4)
+    // Each function has a connection, a pipe and a socket here; on AWS 1000 may run at once.
+    case .lambda: return min(1000, (descriptors - 64) / 4)
     }
 }

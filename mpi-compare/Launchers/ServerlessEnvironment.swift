@@ -39,13 +39,20 @@ func runServerlessJobBehindNATs(
 /// A rendezvous server where a laboratory has its place for it.
 ///
 /// Stop it before the laboratory is closed.
-public func startServer(in lab: Lab) throws(LaunchError) -> RendezvousServer {
-    try lab.atRendezvous { () throws(LaunchError) in try startServer("\(Lab.rendezvousAddress):0") }
+/// - Parameter secret: the operator's.
+public func startServer(
+    in lab: Lab, secret: Secret = .random()
+) throws(LaunchError) -> RendezvousServer {
+    try lab.atRendezvous { () throws(LaunchError) in
+        try startServer("\(Lab.rendezvousAddress):0", secret)
+    }
 }
 
-private func startServer(_ address: String) throws(LaunchError) -> RendezvousServer {
+private func startServer(
+    _ address: String, _ secret: Secret = .random()
+) throws(LaunchError) -> RendezvousServer {
     do {
-        return try RendezvousServer.start(listen: address, secret: .random())
+        return try RendezvousServer.start(listen: address, secret: secret)
     } catch {
         throw LaunchError("the rendezvous server cannot start: \(error)")
     }

@@ -8,14 +8,14 @@ import Synchronization
 private let signalPipeEnd = Atomic<Int32>(-1)
 
 /// While it is open, INT, TERM and HUP do not end the launcher but can be read from `descriptor`.
-struct SignalPipe {
+public struct SignalPipe {
     static let watched = [SIGINT, SIGTERM, SIGHUP]
 
     let descriptor: Int32
     private let writeEnd: Int32
     private var previous: [sigaction] = []
 
-    init() throws(LaunchError) {
+    public init() throws(LaunchError) {
         (descriptor, writeEnd) = try makePipe()
         signalPipeEnd.store(writeEnd, ordering: .sequentiallyConsistent)
         var action = sigaction()
@@ -52,8 +52,17 @@ struct SignalPipe {
         return count > 0 ? bytes[..<count].map { Int32($0) } : []
     }
 
+    /// Sleeps until one arrives, and says which.
+    public func wait() -> Int32 {
+        while true {
+            if let number = take().first { return number }
+            var item = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            _ = poll(&item, 1, -1)
+        }
+    }
+
     /// Gives the signals back to whoever handled them before.
-    func close() {
+    public func close() {
         for (number, action) in zip(SignalPipe.watched, previous) {
             var action = action
             sigaction(number, &action, nil)

@@ -1,4 +1,5 @@
 // What rank 0 of a ladder prints after each turn, one JSON object per line.
+import CompactJSON
 
 /// One turn's time for one execution.
 public struct LadderFigure: Sendable, Equatable {

@@ -1,5 +1,6 @@
 // What a rank of worker-link prints, one JSON object on a line, for `nat-grid` and `mesh` to
 // collect: when it started, when it was connected, and how.
+import CompactJSON
 
 public struct LinkReport: Sendable, Equatable {
     /// The link to one peer, as this rank sees it.

@@ -1,6 +1,7 @@
 // What rank 0 of a worker prints on standard output, one JSON object per line, for
 // `mpi-compare run` to collect: `started` once, `iteration` after each repetition, `result` and the
 // tables at the end.
+import CompactJSON
 
 /// One line from a worker. Times are in seconds; all figures are already combined over the ranks.
 public enum WorkerMessage: Sendable, Equatable {
@@ -192,18 +193,6 @@ extension Cell {
         case .number(let value): self = .number(value)
         case .string(let value): self = .text(value)
         default: self = .null
-        }
-    }
-}
-
-extension JSONValue {
-    var integer: Int? { if case .integer(let value) = self { value } else { nil } }
-
-    var number: Double? {
-        switch self {
-        case .number(let value): value
-        case .integer(let value): Double(value)
-        default: nil
         }
     }
 }

@@ -1,5 +1,6 @@
 // What `mpi-compare bench` shows: one table per operation and number of ranks, lengths down,
 // environments across, each time with its ratio to the first environment's.
+import CompactJSON
 import Glibc
 import Records
 

@@ -1,4 +1,5 @@
 // The results of `nat-grid` and `mesh`, as records and as JSON lines.
+import CompactJSON
 import Lab
 import Records
 

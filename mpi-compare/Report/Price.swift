@@ -3,7 +3,7 @@ import MessagePassing
 
 /// Dollars of one run, set-up included, with the model they come from.
 ///
-/// - serverless: one AWS Lambda function of 1 769 MB (one virtual processor) per rank, at
+/// - serverless, lambda: one AWS Lambda function of 1 769 MB (one virtual processor) per rank, at
 ///   $0.0000166667 per GB-second plus $0.20 per million invocations.
 /// - redis, s3: the same; and a Redis server (ElastiCache cache.m6g.large, $0.149 an hour) for the
 ///   time of the run, or S3's requests, counted, at the default prices of the cost model.
@@ -21,7 +21,9 @@ public struct Price: Sendable, Equatable {
         let store = ChannelCosts.aws.first {
             $0.channel.isStorage && "\($0.channel)" == environment
         }
-        if environment.hasPrefix("serverless") || store != nil {
+        let isFunctions =
+            environment.hasPrefix("serverless") || environment.hasPrefix("lambda")
+        if isFunctions || store != nil {
             let gigabytes = 1.769
             let perGigabyteSecond = 0.000_016_666_7
             let perInvocation = 0.000_000_2

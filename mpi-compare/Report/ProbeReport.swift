@@ -1,5 +1,6 @@
 // What `mpi-compare probe` says: findings in plain words with the field's terms, for a terminal or
 // as one JSON object.
+import CompactJSON
 import MessagePassing
 import Records
 import ServerlessMPI

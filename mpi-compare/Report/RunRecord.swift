@@ -1,5 +1,6 @@
 // One line of `--json`: everything known about one workload in one environment at one number of
 // ranks. The names of the fields are a promise to whoever reads the files.
+import CompactJSON
 import Records
 
 /// The repetitions of one (environment, ranks), and what they came to.
@@ -17,6 +18,8 @@ public struct RunRecord: Sendable, Equatable {
     public var setupSeconds: [Double] = []
     public var iterations: [WorkerIteration] = []
     public var result: WorkerResult?
+    /// One per start of the job, where ranks are functions.
+    public var functionStarts: [FunctionTimes] = []
     /// Why there are no figures; nil if all went well.
     public var error: String?
 
@@ -100,6 +103,7 @@ extension RunRecord {
             JSONField("dollars_model", price.map { .string($0.model) } ?? .null),
             JSONField("seconds", .array(iterations.map { .number($0.seconds) })),
         ]
+        if !functionStarts.isEmpty { fields.append(JSONField("starts", functionStarts.json)) }
         return .object(fields)
     }
 }

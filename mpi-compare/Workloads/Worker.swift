@@ -49,6 +49,24 @@ public func runWorker(
     }
 }
 
+/// The same for a process that runs job after job: one job, on a world that is there already.
+///
+/// Collective.
+/// - Parameters:
+///   - arguments: as on a worker's command line.
+///   - entry: when this rank was asked to run the job.
+/// - Returns: what rank 0 reports; nothing on the other ranks.
+public func runWorkload(
+    _ arguments: [String], since entry: ContinuousClock.Instant, on world: any Communicator
+) throws -> [WorkerMessage] {
+    let setup = (ContinuousClock.now - entry).inSeconds
+    let options = try WorkerOptions(arguments)
+    let workload = try Workloads.named(options.workload).init(options.options)
+    var messages: [WorkerMessage] = []
+    try repeatWorkload(workload, options, setup, on: world) { messages.append($0) }
+    return messages
+}
+
 /// Collective. Prepares, warms up, repeats; `report` is called on rank 0 only.
 func repeatWorkload<Chosen: Workload>(
     _ workload: Chosen, _ options: WorkerOptions, _ setup: Double, on world: any Communicator,

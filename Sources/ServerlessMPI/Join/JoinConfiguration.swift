@@ -54,8 +54,8 @@ public struct JoinConfiguration: Sendable {
         try from { name in getenv(name).map { String(cString: $0) } }
     }
 
-    /// The same, from any lookup.
-    static func from(_ lookup: (String) -> String?) throws(MPIError) -> JoinConfiguration? {
+    /// The same, from any lookup of these names: the event of a Lambda function has them too.
+    public static func from(_ lookup: (String) -> String?) throws(MPIError) -> JoinConfiguration? {
         func value(_ name: String) -> String? {
             guard let text = lookup(name), !text.isEmpty else { return nil }
             return text

@@ -4,6 +4,8 @@ import ArgumentParser
 struct LambdaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lambda",
-        abstract: "Programs as AWS Lambda functions.",
-        subcommands: [DeployCommand.self, TeardownCommand.self])
+        abstract: "Programs as AWS Lambda functions: package, try here, deploy.",
+        subcommands: [
+            PackageCommand.self, EmulateCommand.self, DeployCommand.self, TeardownCommand.self,
+        ])
 }

@@ -76,3 +76,20 @@ extension JSONValue: CustomStringConvertible {
         text += "\""
     }
 }
+
+extension JSONValue {
+    public var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+
+    /// A number of either kind.
+    public var number: Double? {
+        switch self {
+        case .number(let value): value
+        case .integer(let value): Double(value)
+        default: nil
+        }
+    }
+
+    public var string: String? { if case .string(let value) = self { value } else { nil } }
+
+    public var array: [JSONValue]? { if case .array(let values) = self { values } else { nil } }
+}

@@ -1,16 +1,22 @@
 // Runs one command to its end and keeps what it says, so that a failure can be told in one line.
 @preconcurrency import Glibc
-import Processes
 
-struct CommandResult {
-    var exitCode: Int32
-    /// Both of its outputs.
-    var output: String
+public struct CommandResult: Sendable {
+    /// 128 + n if signal n ended it.
+    public var exitCode: Int32
+    /// Both of its outputs, at most the first 64 KiB.
+    public var output: String
 }
 
+/// Runs a command and waits for its end.
+///
+/// - Parameter arguments: the first is a path, or the name of a program in PATH or where Debian
+///   keeps those for administrators.
 /// - Throws: `LaunchError` if it cannot be started.
-func run(_ command: LabCommand) throws(LaunchError) -> CommandResult {
-    let name = command.arguments[0]
+public func runCommand(
+    _ arguments: [String], input text: String = ""
+) throws(LaunchError) -> CommandResult {
+    let name = arguments[0]
     guard let executable = findSystemProgram(name) else {
         throw LaunchError("there is no \(name) in PATH")
     }
@@ -32,17 +38,17 @@ func run(_ command: LabCommand) throws(LaunchError) -> CommandResult {
             close(output.write)
         }
         process = try spawn(
-            executable, Array(command.arguments.dropFirst()), [:], input: input.read,
+            executable, Array(arguments.dropFirst()), [:], input: input.read,
             output: output.write, error: output.write)
     } catch {
         close(input.write)
         throw error
     }
-    let text = converse(input.write, Array(command.input.utf8), output.read)
+    let said = converse(input.write, Array(text.utf8), output.read)
     var status: Int32 = 0
     while waitpid(process, &status, 0) == -1 && errno == EINTR {}
     let exitCode = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
-    return CommandResult(exitCode: exitCode, output: text)
+    return CommandResult(exitCode: exitCode, output: said)
 }
 
 /// Writes all input while reading all output, so that neither side can wait for the other.
