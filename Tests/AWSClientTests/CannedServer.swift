@@ -22,7 +22,9 @@ final class CannedServer: Sendable {
     /// Once the answers are used up, it reads and says nothing more.
     init(answers: [String]) throws {
         state = Mutex(State(answers: answers))
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // Programs that other tests start meanwhile must not inherit it.
+        let listener = socket(
+            AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         self.listener = listener
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -26,7 +26,9 @@ final class ScriptedServer: Sendable {
     var connections: Int { connectionsSeen.withLock { $0 } }
 
     init(_ steps: [Step]) {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // Programs that other tests start meanwhile must not inherit it.
+        let listener = socket(
+            AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
