@@ -40,7 +40,9 @@ extension LambdaTests {
             #expect(subject.emulator.startedSandboxes == 1)
         }
 
-        @Test("memory beyond the setting ends the sandbox, and the next event gets a new one")
+        @Test(
+            "memory beyond the setting ends the sandbox, and the next event gets a new one",
+            .enabled(if: !Emulator.unlimited.contains("memory"), "no memory cgroup"))
         func memory() throws {
             let subject = try Subject { $0.memoryMegabytes = 128 }
             #expect(try subject.invoke("{\"allocate\":50}")["count"] == .integer(1))
@@ -53,7 +55,9 @@ extension LambdaTests {
         }
 
         @Test(
-            "processors are shared as the memory size says", arguments: [(442, 0.25), (885, 0.5)])
+            "processors are shared as the memory size says",
+            .enabled(if: !Emulator.unlimited.contains("cpu"), "no cpu cgroup"),
+            arguments: [(442, 0.25), (885, 0.5)])
         func processors(memory: Int, share: Double) throws {
             let subject = try Subject { $0.memoryMegabytes = memory }
             let busy = try #require(try subject.invoke("{\"spin\":1}")["busy"]?.number)

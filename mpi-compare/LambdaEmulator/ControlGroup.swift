@@ -25,9 +25,13 @@ struct ControlGroup: Sendable {
 
     private static let hierarchy = findHierarchy()
 
+    /// The controllers that this process may not use.
+    static var missing: [String] {
+        ["memory", "cpu", "freezer"].filter { hierarchy.parents[$0] == nil }
+    }
+
     /// What cannot be limited here, in words; nil if all can.
     static var shortcoming: String? {
-        let missing = ["memory", "cpu", "freezer"].filter { hierarchy.parents[$0] == nil }
         if missing.isEmpty { return nil }
         return "no cgroup for \(missing.joined(separator: ", ")): sandboxes have no such limit,"
             + " and are stopped by signals"

@@ -21,6 +21,10 @@ public final class Emulator: Sendable {
     private let faults = Mutex<[Fault]>([])
     private let runningCount = Atomic(0)
 
+    /// What sandboxes have no limit of on this machine: `memory`, `cpu`; and `freezer` where signals
+    /// stop them.
+    package static var unlimited: [String] { ControlGroup.missing }
+
     /// Builds the laboratory, unpacks the package, and listens; no sandbox is started yet.
     ///
     /// - Parameters:

@@ -112,7 +112,10 @@ struct Work: Equatable {
             work.steps = 1
             work.byteCount = (p - 1) * n
             work.busyRanks = 1
-        case .allgather, .allgatherv, .split:
+        case .allgatherv:
+            work.steps = 1
+            work.byteCount = (p - 1) * n
+        case .allgather, .split:
             let doubles = AlgorithmChoice.doublesAllgather(byteCount: length, size: size)
             work.steps = doubles ? rounds : 1
             work.byteCount = (p - 1) * n
