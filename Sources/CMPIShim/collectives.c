@@ -3,23 +3,23 @@
 
 #if CMPI_HAVE_MPI
 
-int cmpi_barrier(uint64_t comm, double seconds) {
-    if (seconds < 0) return MPI_Barrier(comm_of(comm));
+int cmpi_barrier(uint64_t comm, cmpi_mode mode) {
+    if (cmpi_is_blocking(mode)) return MPI_Barrier(comm_of(comm));
     MPI_Request request;
     int code = MPI_Ibarrier(comm_of(comm), &request);
-    return cmpi_finish(code, &request, seconds);
+    return cmpi_conclude(code, &request, mode);
 }
 
-int cmpi_bcast(void *buffer, size_t count, int root, uint64_t comm, double seconds) {
+int cmpi_bcast(void *buffer, size_t count, int root, uint64_t comm, cmpi_mode mode) {
     cmpi_extent part;
     int code = cmpi_extent_make(count, 0, &part);
     if (code != MPI_SUCCESS) return code;
-    if (seconds < 0) {
+    if (cmpi_is_blocking(mode)) {
         code = MPI_Bcast(buffer, part.count, part.type, root, comm_of(comm));
     } else {
         MPI_Request request;
         code = MPI_Ibcast(buffer, part.count, part.type, root, comm_of(comm), &request);
-        code = cmpi_finish(code, &request, seconds);
+        code = cmpi_conclude(code, &request, mode);
     }
     cmpi_extent_free(&part);
     return code;
@@ -32,13 +32,13 @@ static const void *own_part(const void *part, const void *whole, size_t count, i
 }
 
 int cmpi_gather(
-    const void *part, size_t count, void *whole, int root, uint64_t comm, double seconds) {
+    const void *part, size_t count, void *whole, int root, uint64_t comm, cmpi_mode mode) {
     cmpi_extent one;
     int rank = 0, code = cmpi_comm_rank(comm, &rank);
     if (code == MPI_SUCCESS) code = cmpi_extent_make(count, 0, &one);
     if (code != MPI_SUCCESS) return code;
     if (rank == root && count > 0) part = own_part(part, whole, count, rank);
-    if (seconds < 0) {
+    if (cmpi_is_blocking(mode)) {
         code = MPI_Gather(
             part, one.count, one.type, whole, one.count, one.type, root, comm_of(comm));
     } else {
@@ -46,20 +46,20 @@ int cmpi_gather(
         code = MPI_Igather(
             part, one.count, one.type, whole, one.count, one.type, root, comm_of(comm),
             &request);
-        code = cmpi_finish(code, &request, seconds);
+        code = cmpi_conclude(code, &request, mode);
     }
     cmpi_extent_free(&one);
     return code;
 }
 
 int cmpi_scatter(
-    const void *whole, void *part, size_t count, int root, uint64_t comm, double seconds) {
+    const void *whole, void *part, size_t count, int root, uint64_t comm, cmpi_mode mode) {
     cmpi_extent one;
     int rank = 0, code = cmpi_comm_rank(comm, &rank);
     if (code == MPI_SUCCESS) code = cmpi_extent_make(count, 0, &one);
     if (code != MPI_SUCCESS) return code;
     if (rank == root && count > 0) part = (void *)own_part(part, whole, count, rank);
-    if (seconds < 0) {
+    if (cmpi_is_blocking(mode)) {
         code = MPI_Scatter(
             whole, one.count, one.type, part, one.count, one.type, root, comm_of(comm));
     } else {
@@ -67,44 +67,44 @@ int cmpi_scatter(
         code = MPI_Iscatter(
             whole, one.count, one.type, part, one.count, one.type, root, comm_of(comm),
             &request);
-        code = cmpi_finish(code, &request, seconds);
+        code = cmpi_conclude(code, &request, mode);
     }
     cmpi_extent_free(&one);
     return code;
 }
 
-int cmpi_allgather(const void *part, size_t count, void *whole, uint64_t comm, double seconds) {
+int cmpi_allgather(const void *part, size_t count, void *whole, uint64_t comm, cmpi_mode mode) {
     cmpi_extent one;
     int rank = 0, code = cmpi_comm_rank(comm, &rank);
     if (code == MPI_SUCCESS) code = cmpi_extent_make(count, 0, &one);
     if (code != MPI_SUCCESS) return code;
     if (count > 0) part = own_part(part, whole, count, rank);
-    if (seconds < 0) {
+    if (cmpi_is_blocking(mode)) {
         code = MPI_Allgather(
             part, one.count, one.type, whole, one.count, one.type, comm_of(comm));
     } else {
         MPI_Request request;
         code = MPI_Iallgather(
             part, one.count, one.type, whole, one.count, one.type, comm_of(comm), &request);
-        code = cmpi_finish(code, &request, seconds);
+        code = cmpi_conclude(code, &request, mode);
     }
     cmpi_extent_free(&one);
     return code;
 }
 
-int cmpi_alltoall(const void *send, void *recv, size_t count, uint64_t comm, double seconds) {
+int cmpi_alltoall(const void *send, void *recv, size_t count, uint64_t comm, cmpi_mode mode) {
     cmpi_extent one;
     int code = cmpi_extent_make(count, 0, &one);
     if (code != MPI_SUCCESS) return code;
     if (send == recv && count > 0) send = MPI_IN_PLACE;
-    if (seconds < 0) {
+    if (cmpi_is_blocking(mode)) {
         code = MPI_Alltoall(
             send, one.count, one.type, recv, one.count, one.type, comm_of(comm));
     } else {
         MPI_Request request;
         code = MPI_Ialltoall(
             send, one.count, one.type, recv, one.count, one.type, comm_of(comm), &request);
-        code = cmpi_finish(code, &request, seconds);
+        code = cmpi_conclude(code, &request, mode);
     }
     cmpi_extent_free(&one);
     return code;

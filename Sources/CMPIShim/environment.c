@@ -72,7 +72,7 @@ int cmpi_comm_tag_bound(uint64_t comm, int *bound) {
 int cmpi_comm_split(uint64_t comm, int color, int key, double seconds, uint64_t *child) {
     // MPI has no nonblocking split: with a deadline, a barrier first shows that all have come.
     if (seconds >= 0) {
-        int code = cmpi_barrier(comm, seconds);
+        int code = cmpi_barrier(comm, (cmpi_mode){.seconds = seconds});
         if (code != MPI_SUCCESS) return code;
     }
     MPI_Comm made = MPI_COMM_NULL;

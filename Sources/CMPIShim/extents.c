@@ -78,4 +78,10 @@ int cmpi_finish(int code, MPI_Request *request, double seconds) {
     }
 }
 
+int cmpi_conclude(int code, MPI_Request *request, cmpi_mode mode) {
+    if (mode.request == NULL) return cmpi_finish(code, request, mode.seconds);
+    if (code == MPI_SUCCESS) *mode.request = bits_of_request(*request) | CMPI_SEND_BIT;
+    return code;
+}
+
 #endif

@@ -49,6 +49,29 @@ int cmpi_reductions_init(void);
 /// Completes a nonblocking call within `seconds`. Returns `code` if that is an error already.
 int cmpi_finish(int code, MPI_Request *request, double seconds);
 
+/// Is the blocking MPI call to be made?
+static inline int cmpi_is_blocking(cmpi_mode mode) {
+    return mode.request == NULL && mode.seconds < 0;
+}
+
+/// Completes a nonblocking call, or hands its request out.
+int cmpi_conclude(int code, MPI_Request *request, cmpi_mode mode);
+
+/// As cmpi_conclude for a call that needs `memory` until it is complete: `release` is called with
+/// it then, or now if the call has failed or is complete.
+int cmpi_conclude_keeping(
+    int code, MPI_Request *request, cmpi_mode mode, void *memory, void (*release)(void *));
+/// Releases what the request of this handle, which is complete, has needed.
+void cmpi_release_kept(uint64_t handle);
+
+/// Makes what user-defined operations need.
+int cmpi_user_init(void);
+/// A user-defined operation as MPI takes it: a type of `element_count` elements that carries the
+/// operation, and an MPI_Op that looks there. The type is to be freed.
+int cmpi_user_make(
+    const cmpi_user_reduction *user, size_t element_count, MPI_Datatype *type,
+    MPI_Op *operation);
+
 /// A moment to give up at. Never, for negative `seconds`.
 typedef struct {
     double end;

@@ -22,16 +22,16 @@ void cmpi_status_copy(const MPI_Status *status, cmpi_status *copy) {
     copy->is_cancelled = is_cancelled;
 }
 
-static MPI_Request pending_of(uint64_t handle) { return request_of(handle & ~CMPI_SEND_BIT); }
+static MPI_Request pending_of(uint64_t handle) { return request_of(handle & ~(CMPI_SEND_BIT | CMPI_KEPT_BIT)); }
 
 int cmpi_isend(
     const void *bytes, size_t count, int64_t destination, int tag, uint64_t comm,
-    uint64_t *request) {
+    int is_synchronous, uint64_t *request) {
     cmpi_extent extent;
     MPI_Request started = MPI_REQUEST_NULL;
     int code = cmpi_extent_make(count, 0, &extent);
     if (code != MPI_SUCCESS) return code;
-    code = MPI_Isend(
+    code = (is_synchronous ? MPI_Issend : MPI_Isend)(
         bytes, extent.count, extent.type, mpi_rank(destination), tag, comm_of(comm), &started);
     cmpi_extent_free(&extent); // MPI keeps it until the send is complete (MPI 4.1 §5.1.9)
     *request = bits_of_request(started) | CMPI_SEND_BIT;
@@ -66,6 +66,7 @@ int cmpi_wait(uint64_t handle, double seconds, cmpi_status *status) {
         } while (code == MPI_SUCCESS && !is_complete && !cmpi_has_passed(&deadline));
         if (code == MPI_SUCCESS && !is_complete) return CMPI_TIMED_OUT;
     }
+    if (handle & CMPI_KEPT_BIT) cmpi_release_kept(handle);
     cmpi_status_copy(&filled, status);
     return code;
 }
@@ -75,7 +76,9 @@ int cmpi_test(uint64_t handle, int *is_complete, cmpi_status *status) {
     MPI_Status filled = {0};
     int code = MPI_Test(&request, is_complete, &filled);
     if (code != MPI_SUCCESS) *is_complete = 1;
-    if (*is_complete) cmpi_status_copy(&filled, status);
+    if (!*is_complete) return code;
+    if (handle & CMPI_KEPT_BIT) cmpi_release_kept(handle);
+    cmpi_status_copy(&filled, status);
     return code;
 }
 

@@ -24,7 +24,7 @@ int cmpi_comm_dup(uint64_t comm, double seconds, uint64_t *child) { return CMPI_
 void cmpi_comm_free(uint64_t comm) {}
 int cmpi_isend(
     const void *bytes, size_t count, int64_t destination, int tag, uint64_t comm,
-    uint64_t *request) {
+    int is_synchronous, uint64_t *request) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_irecv(
@@ -63,57 +63,61 @@ int cmpi_imrecv(
     void *buffer, size_t count, uint64_t message, uint64_t *request) {
     return CMPI_UNAVAILABLE;
 }
-int cmpi_barrier(uint64_t comm, double seconds) { return CMPI_UNAVAILABLE; }
+int cmpi_barrier(uint64_t comm, cmpi_mode mode) { return CMPI_UNAVAILABLE; }
 int cmpi_bcast(
-    void *buffer, size_t count, int root, uint64_t comm, double seconds) {
+    void *buffer, size_t count, int root, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_gather(
-    const void *part, size_t count, void *whole, int root, uint64_t comm, double seconds) {
+    const void *part, size_t count, void *whole, int root, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_scatter(
-    const void *whole, void *part, size_t count, int root, uint64_t comm, double seconds) {
+    const void *whole, void *part, size_t count, int root, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_allgather(
-    const void *part, size_t count, void *whole, uint64_t comm, double seconds) {
+    const void *part, size_t count, void *whole, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_alltoall(
-    const void *send, void *recv, size_t count, uint64_t comm, double seconds) {
+    const void *send, void *recv, size_t count, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_allgatherv(
-    const void *part, void *whole, cmpi_partition partition, uint64_t comm, double seconds) {
+    const void *part, void *whole, cmpi_partition partition, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_alltoallv(
     const void *send, cmpi_partition send_partition, void *recv, cmpi_partition recv_partition,
-    uint64_t comm, double seconds) {
+    uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_gatherv(
     const void *part, size_t count, void *whole, cmpi_partition partition, int root, uint64_t comm,
-    double seconds) {
+    cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_scatterv(
     const void *whole, cmpi_partition partition, void *part, size_t count, int root, uint64_t comm,
-    double seconds) {
+    cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_reduce(
-    cmpi_reduction reduction, int root, uint64_t comm, double seconds) {
+    cmpi_reduction reduction, int root, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 int cmpi_allreduce(
-    cmpi_reduction reduction, uint64_t comm, double seconds) {
+    cmpi_reduction reduction, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
-int cmpi_scan(cmpi_reduction reduction, uint64_t comm, double seconds) { return CMPI_UNAVAILABLE; }
+int cmpi_reduce_scatter(
+    cmpi_reduction reduction, const intptr_t *counts, uint64_t comm, cmpi_mode mode) {
+    return CMPI_UNAVAILABLE;
+}
+int cmpi_scan(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode) { return CMPI_UNAVAILABLE; }
 int cmpi_exscan(
-    cmpi_reduction reduction, uint64_t comm, double seconds) {
+    cmpi_reduction reduction, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
 

@@ -75,120 +75,137 @@ static int is_empty(const side *side) {
     return 1;
 }
 
+/// Both sides of one call, which MPI reads until it is complete.
+typedef struct {
+    side sends, recvs;
+} sides;
+
+static void sides_free(void *memory) {
+    sides *both = memory;
+    side_free(&both->sends);
+    side_free(&both->recvs);
+    free(both);
+}
+
+/// Frees `both` once the call is complete.
 static int exchange(
-    const void *send, const side *sends, void *recv, const side *recvs, uint64_t comm,
-    double seconds) {
+    int code, const void *send, void *recv, sides *both, uint64_t comm, cmpi_mode mode) {
+    if (code != MPI_SUCCESS) {
+        if (both != NULL) sides_free(both);
+        return code;
+    }
+    const side *sends = &both->sends, *recvs = &both->recvs;
     // Two equal addresses, as of two empty buffers, are an exchange in place to Open MPI 4.1's
     // nonblocking form; a rank that leaves it early for want of data then numbers all later calls
     // unlike its peers.
     static char nothing[2];
     if (is_empty(sends)) send = &nothing[0];
     if (is_empty(recvs)) recv = &nothing[1];
-    if (seconds < 0) {
-        return MPI_Alltoallw(
+    if (cmpi_is_blocking(mode)) {
+        code = MPI_Alltoallw(
             send, sends->counts, sends->displacements, sends->types, recv, recvs->counts,
             recvs->displacements, recvs->types, comm_of(comm));
+        sides_free(both);
+        return code;
     }
     MPI_Request request;
-    int code = MPI_Ialltoallw(
+    code = MPI_Ialltoallw(
         send, sends->counts, sends->displacements, sends->types, recv, recvs->counts,
         recvs->displacements, recvs->types, comm_of(comm), &request);
-    return cmpi_finish(code, &request, seconds);
+    return cmpi_conclude_keeping(code, &request, mode, both, sides_free);
 }
 
-/// Rank and size, and two empty sides. The sides are to be freed even after an error.
-static int begin(uint64_t comm, int *rank, side *sends, side *recvs) {
+/// Rank, and two empty sides, which `exchange` frees. `*both` is NULL if there is no memory.
+static int begin(uint64_t comm, int *rank, sides **both) {
     int size = 0;
-    *sends = *recvs = (side){0};
+    *both = calloc(1, sizeof **both);
+    if (*both == NULL) return CMPI_NO_MEMORY;
     int code = cmpi_comm_rank(comm, rank);
     if (code == MPI_SUCCESS) code = cmpi_comm_size(comm, &size);
-    if (code == MPI_SUCCESS) code = side_make(size, sends);
-    if (code == MPI_SUCCESS) code = side_make(size, recvs);
+    if (code == MPI_SUCCESS) code = side_make(size, &(*both)->sends);
+    if (code == MPI_SUCCESS) code = side_make(size, &(*both)->recvs);
     return code;
 }
 
 int cmpi_alltoallv(
     const void *send, cmpi_partition send_partition, void *recv, cmpi_partition recv_partition,
-    uint64_t comm, double seconds) {
-    side sends, recvs;
-    int rank, code = begin(comm, &rank, &sends, &recvs);
-    if (code == MPI_SUCCESS) code = side_set_all(&sends, send_partition);
-    if (code == MPI_SUCCESS) code = side_set_all(&recvs, recv_partition);
-    if (code == MPI_SUCCESS) code = exchange(send, &sends, recv, &recvs, comm, seconds);
-    side_free(&sends);
-    side_free(&recvs);
-    return code;
+    uint64_t comm, cmpi_mode mode) {
+    sides *both;
+    int rank, code = begin(comm, &rank, &both);
+    if (code == MPI_SUCCESS) code = side_set_all(&both->sends, send_partition);
+    if (code == MPI_SUCCESS) code = side_set_all(&both->recvs, recv_partition);
+    return exchange(code, send, recv, both, comm, mode);
 }
 
 int cmpi_gatherv(
     const void *part, size_t count, void *whole, cmpi_partition partition, int root,
-    uint64_t comm, double seconds) {
-    side sends, recvs;
-    int rank, code = begin(comm, &rank, &sends, &recvs);
-    if (code == MPI_SUCCESS) code = side_set(&sends, root, count, 0);
-    if (code == MPI_SUCCESS && rank == root) code = side_set_all(&recvs, partition);
-    if (code == MPI_SUCCESS) code = exchange(part, &sends, whole, &recvs, comm, seconds);
-    side_free(&sends);
-    side_free(&recvs);
-    return code;
+    uint64_t comm, cmpi_mode mode) {
+    sides *both;
+    int rank, code = begin(comm, &rank, &both);
+    if (code == MPI_SUCCESS) code = side_set(&both->sends, root, count, 0);
+    if (code == MPI_SUCCESS && rank == root) code = side_set_all(&both->recvs, partition);
+    return exchange(code, part, whole, both, comm, mode);
 }
 
 int cmpi_scatterv(
     const void *whole, cmpi_partition partition, void *part, size_t count, int root,
-    uint64_t comm, double seconds) {
-    side sends, recvs;
-    int rank, code = begin(comm, &rank, &sends, &recvs);
-    if (code == MPI_SUCCESS && rank == root) code = side_set_all(&sends, partition);
-    if (code == MPI_SUCCESS) code = side_set(&recvs, root, count, 0);
-    if (code == MPI_SUCCESS) code = exchange(whole, &sends, part, &recvs, comm, seconds);
-    side_free(&sends);
-    side_free(&recvs);
-    return code;
+    uint64_t comm, cmpi_mode mode) {
+    sides *both;
+    int rank, code = begin(comm, &rank, &both);
+    if (code == MPI_SUCCESS && rank == root) code = side_set_all(&both->sends, partition);
+    if (code == MPI_SUCCESS) code = side_set(&both->recvs, root, count, 0);
+    return exchange(code, whole, part, both, comm, mode);
 }
 
-/// Beyond the limit, which all ranks see in the partition they share: one broadcast per part.
-static int broadcast_parts(
-    const void *part, void *whole, cmpi_partition partition, int rank, int size, uint64_t comm,
-    double seconds) {
+/// Beyond the limit, which all ranks see in the partition they share: one broadcast per part; as an
+/// exchange of the parts where only a request may be left behind.
+static int large_parts(
+    int code, const void *part, void *whole, cmpi_partition partition, int rank, sides *both,
+    uint64_t comm, cmpi_mode mode) {
+    size_t own_bytes = part_bytes(partition, rank);
     char *own = (char *)whole + part_offset(partition, rank);
-    int code = MPI_SUCCESS;
-    if (part != own && part_bytes(partition, rank) > 0) {
-        memcpy(own, part, part_bytes(partition, rank));
+    if (part != own && own_bytes > 0) memcpy(own, part, own_bytes);
+    int size = both->recvs.size;
+    if (mode.request != NULL) {
+        // In its place already, it is neither sent to this rank nor received.
+        code = side_set(&both->recvs, rank, 0, 0);
+        for (int peer = 0; peer < size && code == MPI_SUCCESS; peer++) {
+            if (peer != rank) code = side_set(&both->sends, peer, own_bytes, 0);
+        }
+        return exchange(code, own, whole, both, comm, mode);
     }
+    sides_free(both);
     for (int root = 0; root < size && code == MPI_SUCCESS; root++) {
         size_t byte_count = part_bytes(partition, root);
         char *place = (char *)whole + part_offset(partition, root);
-        if (byte_count > 0) code = cmpi_bcast(place, byte_count, root, comm, seconds);
+        if (byte_count > 0) code = cmpi_bcast(place, byte_count, root, comm, mode);
     }
     return code;
 }
 
 int cmpi_allgatherv(
-    const void *part, void *whole, cmpi_partition partition, uint64_t comm, double seconds) {
-    side sends, recvs;
-    int rank, code = begin(comm, &rank, &sends, &recvs), is_large = 0;
-    if (code == MPI_SUCCESS) code = side_set_all(&recvs, partition);
-    if (code == MPI_SUCCESS) {
-        for (int r = 0; r < recvs.size; r++) is_large |= recvs.extents[r].is_derived;
-        const void *own = (char *)whole + part_offset(partition, rank);
-        const void *send = part == own && recvs.counts[rank] > 0 ? MPI_IN_PLACE : part;
-        if (is_large) {
-            code = broadcast_parts(part, whole, partition, rank, recvs.size, comm, seconds);
-        } else if (seconds < 0) {
-            code = MPI_Allgatherv(
-                send, recvs.counts[rank], MPI_BYTE, whole, recvs.counts, recvs.displacements,
-                MPI_BYTE, comm_of(comm));
-        } else {
-            MPI_Request request;
-            code = MPI_Iallgatherv(
-                send, recvs.counts[rank], MPI_BYTE, whole, recvs.counts, recvs.displacements,
-                MPI_BYTE, comm_of(comm), &request);
-            code = cmpi_finish(code, &request, seconds);
-        }
+    const void *part, void *whole, cmpi_partition partition, uint64_t comm, cmpi_mode mode) {
+    sides *both;
+    int rank, code = begin(comm, &rank, &both), is_large = 0;
+    if (code == MPI_SUCCESS) code = side_set_all(&both->recvs, partition);
+    if (code != MPI_SUCCESS) return exchange(code, part, whole, both, comm, mode);
+    const side *recvs = &both->recvs;
+    for (int r = 0; r < recvs->size; r++) is_large |= recvs->extents[r].is_derived;
+    if (is_large) return large_parts(code, part, whole, partition, rank, both, comm, mode);
+    const void *own = (char *)whole + part_offset(partition, rank);
+    const void *send = part == own && recvs->counts[rank] > 0 ? MPI_IN_PLACE : part;
+    if (cmpi_is_blocking(mode)) {
+        code = MPI_Allgatherv(
+            send, recvs->counts[rank], MPI_BYTE, whole, recvs->counts, recvs->displacements,
+            MPI_BYTE, comm_of(comm));
+        sides_free(both);
+        return code;
     }
-    side_free(&sends);
-    side_free(&recvs);
-    return code;
+    MPI_Request request;
+    code = MPI_Iallgatherv(
+        send, recvs->counts[rank], MPI_BYTE, whole, recvs->counts, recvs->displacements,
+        MPI_BYTE, comm_of(comm), &request);
+    return cmpi_conclude_keeping(code, &request, mode, both, sides_free);
 }
 
 #endif

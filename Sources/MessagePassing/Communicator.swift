@@ -29,6 +29,12 @@ public protocol Communicator: AnyObject, Sendable {
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle
 
+    /// Starts a send that completes only when its receive has begun (MPI_Issend, MPI 4.1 §3.4), in
+    /// the user's context. Local. Otherwise as `isend`.
+    func issend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
+    ) throws(MPIError) -> RequestHandle
+
     /// Starts a receive (MPI_Irecv). Local. `buffer` must not be touched until the request
     /// completes. Messages of one pair, tag and context match in the order they were sent.
     func irecv(
@@ -87,71 +93,19 @@ public protocol Communicator: AnyObject, Sendable {
     /// (MPI_Abort).
     func abort(_ reason: MPIError) throws(MPIError) -> Never
 
-    // MARK: Collectives on bytes: defaults in Algorithms/, a transport may do better
+    // MARK: Collectives: defaults in Algorithms/, a transport may do better
 
     /// Numbers the next collective call of this communicator; default algorithms start with it.
     /// Throws `mismatchedCollective` if peers are known to be in another call. Local.
     func beginCollective(
         _ operation: CollectiveOperation, root: Int?
     ) throws(MPIError) -> CollectiveCall
-
-    func barrier() throws(MPIError)
-    /// `buffer` has the same length on all ranks.
-    func bcast(_ buffer: UnsafeMutableRawBufferPointer, root: Int) throws(MPIError)
-    /// `part` has the same length on all ranks; `whole`, size times that, counts at the root only.
-    func gather(
-        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer, root: Int
-    ) throws(MPIError)
-    /// `part` of rank r is partition[r] elements long; `whole` and `partition` count at the root
-    /// only.
-    func gatherv(
-        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
-        partition: Partition, elementSize: Int, root: Int
-    ) throws(MPIError)
-    /// `whole`, size × `part` bytes, counts at the root only.
-    func scatter(
-        _ whole: UnsafeRawBufferPointer, into part: UnsafeMutableRawBufferPointer, root: Int
-    ) throws(MPIError)
-    func scatterv(
-        _ whole: UnsafeRawBufferPointer, partition: Partition,
-        into part: UnsafeMutableRawBufferPointer, elementSize: Int, root: Int
-    ) throws(MPIError)
-    func allgather(
-        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer
-    ) throws(MPIError)
-    /// `partition` is the same on all ranks; `part` is partition[rank] elements long.
-    func allgatherv(
-        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
-        partition: Partition, elementSize: Int
-    ) throws(MPIError)
-    /// Both buffers hold `size` parts of equal length.
-    func alltoall(
-        _ send: UnsafeRawBufferPointer, into recv: UnsafeMutableRawBufferPointer
-    ) throws(MPIError)
-    /// Part r of `send` goes to rank r; part r of `recv` comes from rank r.
-    func alltoallv(
-        _ send: UnsafeRawBufferPointer, _ sendPartition: Partition,
-        into recv: UnsafeMutableRawBufferPointer, _ recvPartition: Partition, elementSize: Int
-    ) throws(MPIError)
-    /// `send` and `result` may be the same memory in every reduction (MPI_IN_PLACE). `result`
-    /// counts at the root only.
-    func reduce(
-        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
-        _ reduction: RawReduction, root: Int
-    ) throws(MPIError)
-    func allreduce(
-        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
-        _ reduction: RawReduction
-    ) throws(MPIError)
-    /// Inclusive prefix reduction: rank r gets the combination of ranks 0 ... r.
-    func scan(
-        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
-        _ reduction: RawReduction
-    ) throws(MPIError)
-    /// Exclusive prefix reduction: rank r gets that of ranks 0 ..< r; rank 0's `result` is left
-    /// as it was.
-    func exscan(
-        _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
-        _ reduction: RawReduction
-    ) throws(MPIError)
+    /// Runs a collective to its end. Users call the typed forms (`allreduce` and so on), or the raw
+    /// forms on bytes, all of which come here.
+    func run(_ collective: Collective) throws(MPIError)
+    /// Starts a collective (MPI 4.1 §6.12): complete once the request is. All ranks start the same
+    /// collectives, blocking ones included, in the same order; several may be under way. Every
+    /// call that makes progress makes it for them, too. Users call the typed forms (`iallreduce`
+    /// and so on), which keep the memory in place.
+    func start(_ collective: Collective) throws(MPIError) -> RequestHandle
 }

@@ -3,7 +3,7 @@
 
 import Synchronization
 
-/// This process alone: rank 0 of 1. What it sends to itself it receives in order; sends never wait.
+/// This process alone: rank 0 of 1. What it sends to itself it receives in order; only synchronous sends wait.
 ///
 /// As nobody else can send, waiting for a receive whose message has not been sent is an error
 /// (`timedOut`), not a wait.
@@ -27,6 +27,8 @@ public final class SelfCommunicator: Communicator {
         /// Sent, not received yet.
         var messages: [UInt32: (bytes: [UInt8], status: Status)] = [:]
         var receives: [UInt32: Receive] = [:]
+        /// Synchronous sends, by their message: has it been received?
+        var synchronousSends: [UInt32: Bool] = [:]
         var failure: MPIError?
     }
     private let state = Mutex(State())
@@ -43,6 +45,19 @@ public final class SelfCommunicator: Communicator {
     public func isend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
+        try send(bytes, to: destination, tag, context, isSynchronous: false)
+    }
+
+    public func issend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
+    ) throws(MPIError) -> RequestHandle {
+        try send(bytes, to: destination, tag, .pointToPoint, isSynchronous: true)
+    }
+
+    private func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, _ tag: Tag,
+        _ context: Context, isSynchronous: Bool
+    ) throws(MPIError) -> RequestHandle {
         try checkPeer(destination.rawValue, isNone: destination == .none, "isend")
         if context == .pointToPoint && tag.rawValue < 0 {
             throw .invalidArgument("isend", "tag \(tag); tags are 0 or more")
@@ -54,14 +69,22 @@ public final class SelfCommunicator: Communicator {
         // Copied before the lock is taken, and for nothing if a receive is waiting: sends to
         // oneself are small or rare.
         let copy = [UInt8](bytes)
-        state.withLock { state in
+        return state.withLock { state in
             let id = state.newID()
             if let receive = state.queues.arrive(envelope, message: id) {
                 state.deliver(copy, envelope.status, to: receive)
-            } else {
-                state.messages[id] = (copy, envelope.status)
+                return Self.completedSend
             }
+            state.messages[id] = (copy, envelope.status)
+            if !isSynchronous { return Self.completedSend }
+            state.synchronousSends[id] = false
+            return RequestHandle(rawValue: UInt64(id))
         }
+    }
+
+    /// Alone every collective is complete at once.
+    public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
+        try run(collective)
         return Self.completedSend
     }
 
@@ -77,7 +100,7 @@ public final class SelfCommunicator: Communicator {
             state.receives[id] = Receive(buffer: target)
             if let message = state.queues.post(
                 receive: id, source: source, tag: tag, call: context.packedCall),
-                let (bytes, status) = state.messages.removeValue(forKey: message)
+                let (bytes, status) = state.takeMessage(message)
             {
                 state.deliver(bytes, status, to: id)
             }
@@ -96,6 +119,11 @@ public final class SelfCommunicator: Communicator {
         guard request != Self.completedSend else { return .empty }
         let id = UInt32(truncatingIfNeeded: request.rawValue)
         let outcome = state.withLock { state -> Result<Status, MPIError>? in
+            if let isReceived = state.synchronousSends[id] {
+                if !isReceived { return nil }
+                state.synchronousSends[id] = nil
+                return .success(.empty)
+            }
             guard let receive = state.receives[id] else {
                 return .failure(.invalidArgument("test", "the request is not pending"))
             }
@@ -109,7 +137,16 @@ public final class SelfCommunicator: Communicator {
 
     public func wait(_ request: RequestHandle) throws(MPIError) -> Status {
         if let status = try test(request) { return status }
-        let waiting = state.withLock { $0.queues.unmatchedReceives }
+        let id = UInt32(truncatingIfNeeded: request.rawValue)
+        let waiting = state.withLock { state in
+            // What waits for itself to receive is withdrawn.
+            if state.synchronousSends.removeValue(forKey: id) != nil {
+                _ = state.queues.withdraw(message: id)
+                state.messages[id] = nil
+                return "the receive of a synchronous send"
+            }
+            return state.queues.unmatchedReceives
+        }
         _ = cancel(request)
         throw nothingComes(waiting)
     }
@@ -117,7 +154,7 @@ public final class SelfCommunicator: Communicator {
     private func nothingComes(_ waiting: String) -> MPIError {
         MPIError(
             .timedOut, operation: "wait",
-            reason: "this process is alone and has not sent \(waiting); send it first")
+            reason: "this process is alone and waits for \(waiting), which only it could bring about")
     }
 
     public func waitAny(
@@ -195,7 +232,7 @@ public final class SelfCommunicator: Communicator {
         let target = Target(bytes: buffer)
         let id = state.withLock { state -> UInt32? in
             let key = UInt32(truncatingIfNeeded: message.rawValue)
-            guard let (bytes, status) = state.messages.removeValue(forKey: key) else { return nil }
+            guard let (bytes, status) = state.takeMessage(key) else { return nil }
             let id = state.newID()
             state.receives[id] = Receive(buffer: target)
             state.deliver(bytes, status, to: id)
@@ -237,6 +274,11 @@ extension SelfCommunicator.State {
     fileprivate mutating func newID() -> UInt32 {
         defer { nextID = nextID == .max ? 1 : nextID + 1 }
         return nextID
+    }
+
+    fileprivate mutating func takeMessage(_ id: UInt32) -> (bytes: [UInt8], status: Status)? {
+        if synchronousSends[id] != nil { synchronousSends[id] = true }
+        return messages.removeValue(forKey: id)
     }
 
     fileprivate mutating func deliver(_ bytes: [UInt8], _ status: Status, to receive: UInt32) {

@@ -42,6 +42,15 @@ public final class ServerlessCommunicator: Communicator {
             bytes, in: space, to: destination.rawValue, tag: tag, call: context.packedCall)
     }
 
+    public func issend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
+    ) throws(MPIError) -> RequestHandle {
+        if destination == .none { return .completed }
+        try check(destination, tag, "ssend")
+        return try engine.isend(
+            bytes, in: space, to: destination.rawValue, tag: tag, call: 0, isSynchronous: true)
+    }
+
     public func irecv(
         into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
@@ -125,6 +134,12 @@ public final class ServerlessCommunicator: Communicator {
         _ message: MessageHandle, into buffer: UnsafeMutableRawBufferPointer
     ) throws(MPIError) -> RequestHandle {
         message == .empty ? .completed : try engine.imrecv(message, into: buffer)
+    }
+
+    // MARK: Nonblocking collectives
+
+    public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
+        try engine.start(try schedule(collective))
     }
 
     // MARK: Communicators

@@ -1,5 +1,5 @@
-// Collectives on bytes (MPI 4.1 §6), each one MPI call. Costs are the library's: Open MPI's tuned
-// module chooses an algorithm by message length and number of ranks.
+// Collectives on bytes (MPI 4.1 §6), each one MPI call, blocking or only started. Costs are the
+// library's: Open MPI's tuned module chooses an algorithm by message length and number of ranks.
 //
 // Wrong arguments throw here, before MPI is called; MPI cannot tell ranks apart that disagree.
 
@@ -7,140 +7,113 @@ import CMPIShim
 import MessagePassing
 
 extension MPICommunicator {
-    /// MPI_Barrier (MPI 4.1 §6.3).
-    public func barrier() throws(MPIError) {
-        try check(cmpi_barrier(handle, seconds), "barrier")
+    /// The MPI call of the same name. gatherv, scatterv and alltoallv are MPI_Alltoallw, whose
+    /// per-rank types hold parts of any length and place; allgatherv beyond 2³¹ − 1 bytes is one
+    /// MPI_Bcast per part.
+    public func run(_ collective: Collective) throws(MPIError) {
+        try checkArguments(of: collective)
+        let code = try call(collective, cmpi_mode(seconds: seconds, request: nil))
+        try check(code, "\(collective.operation)")
     }
 
-    /// MPI_Bcast (MPI 4.1 §6.4).
-    public func bcast(_ buffer: UnsafeMutableRawBufferPointer, root: Int) throws(MPIError) {
-        try checkRoot(root, "bcast")
-        try check(
-            cmpi_bcast(buffer.baseAddress, buffer.count, Int32(root), handle, seconds), "bcast")
-    }
-
-    /// MPI_Gather (MPI 4.1 §6.5).
-    public func gather(
-        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer, root: Int
-    ) throws(MPIError) {
-        try checkRoot(root, "gather")
-        if rank == root { try checkWhole(whole.count, ofParts: part.count, "gather") }
-        try check(
-            cmpi_gather(
-                part.baseAddress, part.count, whole.baseAddress, Int32(root), handle, seconds),
-            "gather")
-    }
-
-    /// MPI_Gatherv as MPI_Alltoallw, whose per-rank types hold parts of any length and place.
-    public func gatherv(
-        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
-        partition: Partition, elementSize: Int, root: Int
-    ) throws(MPIError) {
-        try checkRoot(root, "gatherv")
-        if rank == root {
-            try checkPartition(
-                partition, byteCount: whole.count, elementSize: elementSize, "gatherv")
-            try checkPart(
-                part.count, count: partition.counts[rank], elementSize: elementSize, "gatherv")
+    /// The MPI call of the same name with an I (MPI 4.1 §6.12).
+    public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
+        try checkArguments(of: collective)
+        var request: UInt64 = 0
+        let code = try withUnsafeMutablePointer(to: &request) { (request) throws(MPIError) in
+            try call(collective, cmpi_mode(seconds: -1, request: request))
         }
-        let code = withShim(partition, elementSize) { partition in
-            cmpi_gatherv(
-                part.baseAddress, part.count, whole.baseAddress, partition, Int32(root), handle,
-                seconds)
+        try check(code, "i\(collective.operation)")
+        return RequestHandle(rawValue: request)
+    }
+
+    private func call(_ collective: Collective, _ mode: cmpi_mode) throws(MPIError) -> Int32 {
+        switch collective {
+        case .barrier:
+            return cmpi_barrier(handle, mode)
+        case .bcast(let buffer, let root):
+            return cmpi_bcast(buffer.baseAddress, buffer.count, Int32(root), handle, mode)
+        case .gather(let part, let whole, let root):
+            return cmpi_gather(
+                part.baseAddress, part.count, whole.baseAddress, Int32(root), handle, mode)
+        case .gatherv(let part, let whole, let partition, let elementSize, let root):
+            return withShim(partition, elementSize) { partition in
+                cmpi_gatherv(
+                    part.baseAddress, part.count, whole.baseAddress, partition, Int32(root),
+                    handle, mode)
+            }
+        case .scatter(let whole, let part, let root):
+            return cmpi_scatter(
+                whole.baseAddress, part.baseAddress, part.count, Int32(root), handle, mode)
+        case .scatterv(let whole, let partition, let part, let elementSize, let root):
+            return withShim(partition, elementSize) { partition in
+                cmpi_scatterv(
+                    whole.baseAddress, partition, part.baseAddress, part.count, Int32(root),
+                    handle, mode)
+            }
+        case .allgather(let part, let whole):
+            return cmpi_allgather(
+                part.baseAddress, part.count, whole.baseAddress, handle, mode)
+        case .allgatherv(let part, let whole, let partition, let elementSize):
+            return withShim(partition, elementSize) { partition in
+                cmpi_allgatherv(part.baseAddress, whole.baseAddress, partition, handle, mode)
+            }
+        case .alltoall(let send, let recv):
+            return cmpi_alltoall(
+                send.baseAddress, recv.baseAddress, send.count / size, handle, mode)
+        case .alltoallv(let send, let sendPartition, let recv, let recvPartition, let width):
+            return withShim(sendPartition, width) { sends in
+                withShim(recvPartition, width) { recvs in
+                    cmpi_alltoallv(send.baseAddress, sends, recv.baseAddress, recvs, handle, mode)
+                }
+            }
+        case .reduce(let send, let result, let reduction, let root):
+            return withShim(reduction, send, result, mode) {
+                cmpi_reduce($0, Int32(root), handle, mode)
+            }
+        case .allreduce(let send, let result, let reduction):
+            return withShim(reduction, send, result, mode) { cmpi_allreduce($0, handle, mode) }
+        case .scan(let send, let result, let reduction):
+            return withShim(reduction, send, result, mode) { cmpi_scan($0, handle, mode) }
+        case .exscan(let send, let result, let reduction):
+            return withShim(reduction, send, result, mode) { cmpi_exscan($0, handle, mode) }
+        case .reduceScatter(let send, let result, let partition, let reduction):
+            return try reduceScatter(send, result, partition, reduction, mode)
         }
-        try check(code, "gatherv")
     }
 
-    /// MPI_Scatter (MPI 4.1 §6.6).
-    public func scatter(
-        _ whole: UnsafeRawBufferPointer, into part: UnsafeMutableRawBufferPointer, root: Int
-    ) throws(MPIError) {
-        try checkRoot(root, "scatter")
-        if rank == root { try checkWhole(whole.count, ofParts: part.count, "scatter") }
-        try check(
-            cmpi_scatter(
-                whole.baseAddress, part.baseAddress, part.count, Int32(root), handle, seconds),
-            "scatter")
-    }
-
-    /// MPI_Scatterv as MPI_Alltoallw; see `gatherv`.
-    public func scatterv(
-        _ whole: UnsafeRawBufferPointer, partition: Partition,
-        into part: UnsafeMutableRawBufferPointer, elementSize: Int, root: Int
-    ) throws(MPIError) {
-        try checkRoot(root, "scatterv")
-        if rank == root {
-            try checkPartition(
-                partition, byteCount: whole.count, elementSize: elementSize, "scatterv")
-            try checkPart(
-                part.count, count: partition.counts[rank], elementSize: elementSize, "scatterv")
-        }
-        let code = withShim(partition, elementSize) { partition in
-            cmpi_scatterv(
-                whole.baseAddress, partition, part.baseAddress, part.count, Int32(root), handle,
-                seconds)
-        }
-        try check(code, "scatterv")
-    }
-
-    /// MPI_Allgather (MPI 4.1 §6.7).
-    public func allgather(
-        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer
-    ) throws(MPIError) {
-        try checkWhole(whole.count, ofParts: part.count, "allgather")
-        try check(
-            cmpi_allgather(part.baseAddress, part.count, whole.baseAddress, handle, seconds),
-            "allgather")
-    }
-
-    /// MPI_Allgatherv (MPI 4.1 §6.7); beyond 2³¹ − 1 bytes in all, one MPI_Bcast per part.
-    public func allgatherv(
-        _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
-        partition: Partition, elementSize: Int
-    ) throws(MPIError) {
-        try checkPartition(
-            partition, byteCount: whole.count, elementSize: elementSize, "allgatherv")
-        try checkPart(
-            part.count, count: partition.counts[rank], elementSize: elementSize, "allgatherv")
-        let code = withShim(partition, elementSize) { partition in
-            cmpi_allgatherv(part.baseAddress, whole.baseAddress, partition, handle, seconds)
-        }
-        try check(code, "allgatherv")
-    }
-
-    /// MPI_Alltoall (MPI 4.1 §6.8).
-    public func alltoall(
-        _ send: UnsafeRawBufferPointer, into recv: UnsafeMutableRawBufferPointer
-    ) throws(MPIError) {
-        guard send.count == recv.count, send.count.isMultiple(of: size) else {
-            throw .invalidArgument(
-                "alltoall",
-                """
-                \(send.count) bytes to send and \(recv.count) to receive; give \(size) equal \
-                parts of both
-                """)
-        }
-        try check(
-            cmpi_alltoall(
-                send.baseAddress, recv.baseAddress, send.count / size, handle, seconds),
-            "alltoall")
-    }
-
-    /// MPI_Alltoallv as MPI_Alltoallw; see `gatherv`.
-    public func alltoallv(
-        _ send: UnsafeRawBufferPointer, _ sendPartition: Partition,
-        into recv: UnsafeMutableRawBufferPointer, _ recvPartition: Partition, elementSize: Int
-    ) throws(MPIError) {
-        try checkPartition(
-            sendPartition, byteCount: send.count, elementSize: elementSize, "alltoallv")
-        try checkPartition(
-            recvPartition, byteCount: recv.count, elementSize: elementSize, "alltoallv")
-        let code = withShim(sendPartition, elementSize) { sends in
-            withShim(recvPartition, elementSize) { recvs in
-                cmpi_alltoallv(send.baseAddress, sends, recv.baseAddress, recvs, handle, seconds)
+    /// MPI_Reduce_scatter takes its parts from one dense vector, each counted by an int. Others are
+    /// an MPI_Reduce per part.
+    private func reduceScatter(
+        _ send: UnsafeRawBufferPointer, _ result: UnsafeMutableRawBufferPointer,
+        _ partition: Partition, _ reduction: RawReduction, _ mode: cmpi_mode
+    ) throws(MPIError) -> Int32 {
+        let isNative =
+            partition == Partition(counts: partition.counts)
+            && partition.counts.allSatisfy { $0 <= MPILibrary.countLimit }
+        if isNative {
+            return withShim(reduction, send, result, mode) { reduction in
+                partition.counts.withUnsafeBufferPointer {
+                    cmpi_reduce_scatter(reduction, $0.baseAddress, handle, mode)
+                }
             }
         }
-        try check(code, "alltoallv")
+        if mode.request != nil {
+            throw MPIError(
+                .unsupported, operation: "ireduceScatter",
+                reason: "MPI takes dense parts of at most \(MPILibrary.countLimit) elements; use "
+                    + "reduceScatter")
+        }
+        let width = reduction.elementSize
+        for root in 0..<size {
+            let part = UnsafeRawBufferPointer(
+                rebasing: send[partition[root].lowerBound * width..<partition[root].upperBound * width])
+            let code = withShim(reduction, part, result, mode) {
+                cmpi_reduce($0, Int32(root), handle, mode)
+            }
+            if code != CMPI_SUCCESS { return code }
+        }
+        return CMPI_SUCCESS
     }
 }
 

@@ -10,18 +10,33 @@ extension MPICommunicator {
     public func isend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
+        try send(bytes, to: destination, tag, try handle(for: context), "isend")
+    }
+
+    /// MPI_Issend.
+    public func issend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
+    ) throws(MPIError) -> RequestHandle {
+        try send(bytes, to: destination, tag, handle, "issend", isSynchronous: true)
+    }
+
+    @inline(__always)
+    private func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, _ tag: Tag,
+        _ handle: UInt64, _ operation: String, isSynchronous: Bool = false
+    ) throws(MPIError) -> RequestHandle {
         guard destination == .none || (0..<size).contains(destination.rawValue) else {
-            throw .invalidArgument("isend", "no rank \(destination) in a group of \(size)")
+            throw .invalidArgument(operation, "no rank \(destination) in a group of \(size)")
         }
         guard (0...tagBound).contains(tag.rawValue) else {
-            throw .invalidArgument("isend", "tag \(tag) cannot be sent; use 0 ... \(tagBound)")
+            throw .invalidArgument(operation, "tag \(tag) cannot be sent; use 0 ... \(tagBound)")
         }
         var request: UInt64 = 0
         try check(
             cmpi_isend(
-                bytes.baseAddress, bytes.count, Int64(destination.rawValue), tag.rawValue,
-                try handle(for: context), &request),
-            "isend", peer: destination.rawValue, tag: tag)
+                bytes.baseAddress, bytes.count, Int64(destination.rawValue), tag.rawValue, handle,
+                isSynchronous ? 1 : 0, &request),
+            operation, peer: destination.rawValue, tag: tag)
         return RequestHandle(rawValue: request)
     }
 

@@ -73,6 +73,15 @@ enum MPILibrary {
         try start()
     }
 
+    /// The most elements or bytes that one call of MPI counts.
+    static let countLimit: Int = {
+        do throws(MPIError) {
+            return Int(try Settings.fromEnvironment().countLimit)
+        } catch {
+            return Int(Int32.max)
+        }
+    }()
+
     private static func start() throws(MPIError) -> Session {
         guard cmpi_is_available() != 0 else {
             throw MPIError(

@@ -2,6 +2,7 @@
 // left, and what it has sent.
 
 import Glibc
+import MessagePassing
 import Synchronization
 
 typealias EndpointPointer = UnsafeMutablePointer<Endpoint>
@@ -19,12 +20,21 @@ struct Endpoint: ~Copyable {
     let worldRank: Int
     let patience: Patience
     /// Counts what waiters must look at beyond the operation they wait for: a transfer begun on
-    /// another of their operations, or a rank that left.
+    /// another of their operations, a rank that left, or a message of a collective under way.
     let notices = Atomic<UInt32>(0)
     /// Has this rank's program returned? Then it sends and receives nothing any more.
     let hasLeft = Atomic(false)
     let sentMessages = Atomic<Int>(0)
     let sentBytes = Atomic<Int>(0)
+
+    /// The nonblocking collectives of this rank, on all its communicators.
+    let collectives = CollectivesUnderWay()
+    /// How many those are.
+    let collectiveCount = Atomic<Int>(0)
+    /// Does a thread advance them?
+    let isAdvancing = Atomic(false)
+    /// Errors of those that are complete, by request.
+    let collectiveErrors = Mutex<[UInt64: MPIError]>([:])
 
     private let sleepers = Atomic<Int>(0)
     /// Keeps the next endpoint's counters off this one's cache lines.

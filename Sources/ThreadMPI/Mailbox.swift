@@ -85,6 +85,9 @@ struct Mailbox: ~Copyable {
         case .receive:
             guard queues.withdraw(receive: operation.pointee.id) else { return false }
             free(operation)
+        case .collective:
+            // Ends when its messages have ended.
+            return false
         case .message:
             if operation.pointee.isTaken { return false }
             if queues.withdraw(message: operation.pointee.id) {

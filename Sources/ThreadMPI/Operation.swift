@@ -1,5 +1,5 @@
-// A pending operation: a posted receive, or a message that no receive has taken yet. What a
-// `RequestHandle` or a `MessageHandle` points to.
+// A pending operation: a posted receive, a message that no receive has taken yet, or a nonblocking
+// collective. What a `RequestHandle` or a `MessageHandle` points to.
 
 import MessagePassing
 import Synchronization
@@ -11,7 +11,7 @@ typealias OperationPointer = UnsafeMutablePointer<Operation>
 /// Whoever takes an operation out of matching owns its fields until it sets `state`; from then on
 /// they are its waiter's.
 struct Operation: ~Copyable {
-    enum Kind { case receive, message }
+    enum Kind { case receive, message, collective }
 
     /// Values of `state`.
     enum State {
@@ -103,7 +103,11 @@ extension UnsafeMutablePointer where Pointee == Operation {
     func complete() {
         let waiter = pointee.waiter
         pointee.state.store(Operation.State.complete, ordering: .sequentiallyConsistent)
-        waiter.pointee.wake()
+        if waiter.pointee.collectiveCount.load(ordering: .sequentiallyConsistent) > 0 {
+            waiter.pointee.notify()
+        } else {
+            waiter.pointee.wake()
+        }
     }
 
     /// Says that there are bytes to copy. From then on others may complete the operation.

@@ -9,6 +9,7 @@ extension ThreadCommunicator {
         try check(source, tag, "probe")
         let found = withMailbox { $0.pointee.queues.probe(source: source, tag: tag) }
         if let found { return found.status }
+        advanceCollectives()
         try group.failure.check()
         letOthersRun()
         return nil
@@ -28,6 +29,7 @@ extension ThreadCommunicator {
         if source == .none { return (.none, .empty) }
         try check(source, tag, "probe")
         if let claimed = withMailbox({ claim($0, source, tag) }) { return claimed }
+        advanceCollectives()
         try group.failure.check()
         letOthersRun()
         return nil
@@ -76,6 +78,7 @@ extension ThreadCommunicator {
         while true {
             let notices = endpoint.pointee.notices.load(ordering: .sequentiallyConsistent)
             let arrivals = mailbox.pointee.arrivals.load(ordering: .sequentiallyConsistent)
+            advanceCollectives()
             let hasLeft =
                 source != .any
                 && group.endpoints[source.rawValue].pointee.hasLeft.load(

@@ -18,8 +18,14 @@ extension ThreadCommunicator {
 
     func test(_ request: RequestHandle) throws(MPIError) -> Status? {
         guard let operation = OperationPointer(request) else { return .empty }
-        if operation.state == Operation.State.underWay { operation.help(chunkCount: 1) }
+        if operation.state == Operation.State.underWay {
+            // For a collective under way nobody else may have the time.
+            let isCollective = endpoint.pointee.isAdvancing.load(ordering: .relaxed)
+            operation.help(chunkCount: isCollective ? .max : 1)
+        }
+        advanceCollectives()
         if operation.state == Operation.State.complete { return try finish(operation) }
+        if operation.isOrphaned { group.failure.fail(lostPeer(operation)) }
         if group.failure.hasFailed, Mailbox.withdraw(operation) {
             try group.failure.throwCause()
         }
@@ -56,6 +62,7 @@ extension ThreadCommunicator {
         index = -1
         while true {
             let seen = endpoint.pointee.notices.load(ordering: .sequentiallyConsistent)
+            advanceCollectives()
             var orphans = 0
             for candidate in requests.indices {
                 guard let operation = OperationPointer(requests[candidate]) else {
@@ -99,6 +106,7 @@ extension ThreadCommunicator {
         guard let operation = OperationPointer(requests[index]) else { return }
         while operation.state != Operation.State.complete {
             let notices = endpoint.pointee.notices.load(ordering: .sequentiallyConsistent)
+            advanceCollectives()
             if seen != notices {
                 seen = notices
                 for request in requests[index...] { OperationPointer(request)?.help() }
@@ -137,10 +145,12 @@ extension ThreadCommunicator {
                 byteCount: operation.pointee.byteCount)
             isTruncated = operation.pointee.isTruncated
         }
+        let error = operation.pointee.kind == .collective ? collectiveError(operation) : nil
         let mailbox = operation.pointee.mailbox
         mailbox.pointee.lock()
         mailbox.pointee.free(operation)
         mailbox.pointee.unlock()
+        if let error { throw error }
         if isTruncated {
             throw .truncated(
                 "recv", from: status.source ?? 0, tag: Int(status.tag.rawValue),

@@ -29,6 +29,20 @@ final class ThreadCommunicator: Communicator, @unchecked Sendable {
     func isend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
+        try send(bytes, to: destination, tag, context, isSynchronous: false)
+    }
+
+    func issend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
+    ) throws(MPIError) -> RequestHandle {
+        try send(bytes, to: destination, tag, .pointToPoint, isSynchronous: true)
+    }
+
+    @inline(__always)
+    private func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, _ tag: Tag,
+        _ context: Context, isSynchronous: Bool
+    ) throws(MPIError) -> RequestHandle {
         if destination == .none { return .done }
         try check(destination, tag)
         try group.failure.check()
@@ -44,7 +58,7 @@ final class ThreadCommunicator: Communicator, @unchecked Sendable {
         let envelope = Envelope(
             contextID: group.contextID, source: rank, tag: tag, call: call, byteCount: bytes.count)
         guard let id = mailbox.pointee.queues.arrive(envelope, message: message.pointee.id) else {
-            return queue(message, bytes, tag, in: mailbox)
+            return queue(message, bytes, tag, in: mailbox, isSynchronous: isSynchronous)
         }
         let receive = mailbox.pointee[id]
         receive.pointee.source = rank
@@ -67,12 +81,12 @@ final class ThreadCommunicator: Communicator, @unchecked Sendable {
     /// Leaves a message for a receive to come. Called with the mailbox locked, unlocks it.
     private func queue(
         _ message: OperationPointer, _ bytes: UnsafeRawBufferPointer, _ tag: Tag,
-        in mailbox: MailboxPointer
+        in mailbox: MailboxPointer, isSynchronous: Bool
     ) -> RequestHandle {
         mailbox.pointee.take()
         fill(message, bytes, tag, waitingFor: mailbox.pointee.owner)
         let isShort =
-            bytes.count <= Mailbox.bufferedByteCountMax
+            !isSynchronous && bytes.count <= Mailbox.bufferedByteCountMax
             && mailbox.pointee.bufferedTotal + bytes.count <= Mailbox.bufferedTotalMax
         if isShort {
             message.pointee.buffer(bytes)

@@ -33,6 +33,15 @@ final class MeteredCommunicator: Communicator {
         }
     }
 
+    func issend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
+    ) throws(MPIError) -> RequestHandle {
+        if destination != .none && destination.rawValue != rank { meter.count(bytes: bytes.count) }
+        return try meter.time { () throws(MPIError) in
+            try base.issend(bytes, to: destination, tag: tag)
+        }
+    }
+
     func irecv(
         into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {

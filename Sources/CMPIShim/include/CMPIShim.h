@@ -18,9 +18,11 @@
 #define CMPI_UNAVAILABLE (-2)
 #define CMPI_NO_MEMORY (-3)
 
-/// Set in the handle of a send: its status says nothing, and it cannot be cancelled. No pointer
-/// of a Linux process and no int has this bit.
+/// Set in the handle of a send or a collective: its status says nothing, and it cannot be
+/// cancelled. No pointer of a Linux process and no int has this bit or the next one.
 #define CMPI_SEND_BIT (1ULL << 63)
+/// Set in the handle of a collective whose arguments the shim keeps until it is complete.
+#define CMPI_KEPT_BIT (1ULL << 62)
 
 /// Ranks and tags with a special meaning, as Swift spells them.
 #define CMPI_ANY (-1)
@@ -61,7 +63,7 @@ void cmpi_comm_free(uint64_t comm);
 
 int cmpi_isend(
     const void *bytes, size_t count, int64_t destination, int tag, uint64_t comm,
-    uint64_t *request);
+    int is_synchronous, uint64_t *request);
 int cmpi_irecv(
     void *buffer, size_t count, int64_t source, int tag, uint64_t comm, uint64_t *request);
 int cmpi_wait(uint64_t request, double seconds, cmpi_status *status);
@@ -87,14 +89,21 @@ int cmpi_imrecv(void *buffer, size_t count, uint64_t message, uint64_t *request)
 
 // MARK: collectives.c: counts in bytes; send and receive buffers may be the same memory
 
-int cmpi_barrier(uint64_t comm, double seconds);
-int cmpi_bcast(void *buffer, size_t count, int root, uint64_t comm, double seconds);
+/// How a collective is called: to its end within `seconds` (see above), or, if `request` is given,
+/// only started.
+typedef struct {
+    double seconds;
+    uint64_t *request;
+} cmpi_mode;
+
+int cmpi_barrier(uint64_t comm, cmpi_mode mode);
+int cmpi_bcast(void *buffer, size_t count, int root, uint64_t comm, cmpi_mode mode);
 int cmpi_gather(
-    const void *part, size_t count, void *whole, int root, uint64_t comm, double seconds);
+    const void *part, size_t count, void *whole, int root, uint64_t comm, cmpi_mode mode);
 int cmpi_scatter(
-    const void *whole, void *part, size_t count, int root, uint64_t comm, double seconds);
-int cmpi_allgather(const void *part, size_t count, void *whole, uint64_t comm, double seconds);
-int cmpi_alltoall(const void *send, void *recv, size_t count, uint64_t comm, double seconds);
+    const void *whole, void *part, size_t count, int root, uint64_t comm, cmpi_mode mode);
+int cmpi_allgather(const void *part, size_t count, void *whole, uint64_t comm, cmpi_mode mode);
+int cmpi_alltoall(const void *send, void *recv, size_t count, uint64_t comm, cmpi_mode mode);
 
 /// Part r is `counts[r]` elements at element `offsets[r]`, elements of `element_size` bytes.
 typedef struct {
@@ -105,19 +114,29 @@ typedef struct {
 
 /// `partition` is the same on all ranks.
 int cmpi_allgatherv(
-    const void *part, void *whole, cmpi_partition partition, uint64_t comm, double seconds);
+    const void *part, void *whole, cmpi_partition partition, uint64_t comm, cmpi_mode mode);
 int cmpi_alltoallv(
     const void *send, cmpi_partition send_partition, void *recv, cmpi_partition recv_partition,
-    uint64_t comm, double seconds);
+    uint64_t comm, cmpi_mode mode);
 /// `partition` counts at the root only, `count` (in bytes) elsewhere.
 int cmpi_gatherv(
     const void *part, size_t count, void *whole, cmpi_partition partition, int root,
-    uint64_t comm, double seconds);
+    uint64_t comm, cmpi_mode mode);
 int cmpi_scatterv(
     const void *whole, cmpi_partition partition, void *part, size_t count, int root,
-    uint64_t comm, double seconds);
+    uint64_t comm, cmpi_mode mode);
 
-// MARK: reductions.c: `type` is Datatype.rawValue, `operation` PredefinedReduction.rawValue
+// MARK: reductions.c, user.c: `type` is Datatype.rawValue, `operation` PredefinedReduction.rawValue
+
+/// A user-defined operation: `higher[i] = lower[i] ∘ higher[i]` for `count` elements. `context`
+/// stays valid until `release` is called with it, which is when the collective is complete.
+typedef struct {
+    void (*combine)(const void *context, const void *lower, void *higher, size_t count);
+    void (*release)(const void *context);
+    const void *context;
+    size_t element_size;
+    int is_commutative;
+} cmpi_user_reduction;
 
 typedef struct {
     const void *send;
@@ -125,11 +144,15 @@ typedef struct {
     size_t count; // elements
     int type;
     int operation;
+    const cmpi_user_reduction *user; // if given, `type` and `operation` do not count
 } cmpi_reduction;
 
-int cmpi_reduce(cmpi_reduction reduction, int root, uint64_t comm, double seconds);
-int cmpi_allreduce(cmpi_reduction reduction, uint64_t comm, double seconds);
-int cmpi_scan(cmpi_reduction reduction, uint64_t comm, double seconds);
-int cmpi_exscan(cmpi_reduction reduction, uint64_t comm, double seconds);
+int cmpi_reduce(cmpi_reduction reduction, int root, uint64_t comm, cmpi_mode mode);
+int cmpi_allreduce(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode);
+/// Every rank gets its part of the result; `counts` are elements per rank.
+int cmpi_reduce_scatter(
+    cmpi_reduction reduction, const intptr_t *counts, uint64_t comm, cmpi_mode mode);
+int cmpi_scan(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode);
+int cmpi_exscan(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode);
 
 #endif

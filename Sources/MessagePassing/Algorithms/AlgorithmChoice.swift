@@ -24,7 +24,7 @@ enum AlgorithmChoice {
     }
 
     /// The root of a reduction hears from all others itself, instead of a tree.
-    static func hearsAllReduce(byteCount: Int, size: Int) -> Bool { size <= fewRanks }
+    static func hearsAllReduce(size: Int) -> Bool { size <= fewRanks }
 
     /// Every rank hears from all others and reduces for itself, instead of recursive doubling.
     static func hearsAllAllreduce(byteCount: Int, size: Int) -> Bool {

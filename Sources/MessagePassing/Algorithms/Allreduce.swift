@@ -1,27 +1,23 @@
-// Allreduce: everyone hears all, recursive doubling, or reduce-scatter and allgather for long vectors.
-// All combine in rank order, so that operations need not commute and results do not depend on
-// timing.
+// Allreduce: everyone hears all, recursive doubling, or reduce-scatter and allgather for long
+// vectors. All combine in rank order, so that operations need not commute and results do not depend
+// on timing.
 
-extension Communicator {
-    public func allreduce(
+extension CollectiveSteps {
+    mutating func allreduce(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {
-        try checkReduction(send, result, reduction, "allreduce")
-        let call = try beginCollective(.allreduce, root: nil)
-        if size == 1 {
-            result.fill(from: send)
-            return
-        }
         let elementCount = send.count / max(reduction.elementSize, 1)
-        if AlgorithmChoice.scattersReduction(
+        if size == 1 {
+            copy(send, to: result)
+        } else if AlgorithmChoice.scattersReduction(
             byteCount: send.count, elementCount: elementCount, size: size)
         {
-            try scatteredAllreduce(send, into: result, reduction, call)
+            try scatteredAllreduce(send, into: result, reduction)
         } else if AlgorithmChoice.hearsAllAllreduce(byteCount: send.count, size: size) {
-            try hearingAllreduce(send, into: result, reduction, call)
+            try hearingAllreduce(send, into: result, reduction)
         } else {
-            try doublingAllreduce(send, into: result, reduction, call)
+            try doublingAllreduce(send, into: result, reduction)
         }
     }
 
@@ -30,83 +26,77 @@ extension Communicator {
     /// before and are told the result after.
     ///
     /// ⌈log₂ size⌉ steps, two more if size is no power of two; n bytes sent per rank and step.
-    private func doublingAllreduce(
+    private mutating func doublingAllreduce(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
-        _ reduction: RawReduction, _ call: CollectiveCall
+        _ reduction: RawReduction
     ) throws(MPIError) {
         let power = 1 << (Int.bitWidth - 1 - size.leadingZeroBitCount)
         let extra = size - power
-        try withScratch(byteCount: 2 * send.count) { (scratch) throws(MPIError) in
-            var accumulator = scratch.part(0, send.count)
-            var incoming = scratch.part(send.count, send.count)
-            accumulator.fill(from: send)
-            let position: Int
-            if rank < 2 * extra {
-                if rank % 2 == 0 {
-                    // The odd neighbour stands for both.
-                    try sendStep(UnsafeRawBufferPointer(accumulator), to: rank + 1, step: 0, call)
-                    try recvStep(into: result, from: rank + 1, step: 63, call)
-                    return
-                }
-                try recvStep(into: incoming, from: rank - 1, step: 0, call)
-                reduction.combine(lower: incoming, into: accumulator)
-                position = rank / 2
-            } else {
-                position = rank - extra
+        let length = send.count
+        let memory = scratch(byteCount: 2 * length)
+        var accumulator = memory.part(0, length)
+        var incoming = memory.part(length, length)
+        copy(send, to: accumulator)
+        let position: Int
+        if rank < 2 * extra {
+            if rank % 2 == 0 {
+                // The odd neighbour stands for both.
+                try self.send(accumulator.asSource, to: rank + 1, step: 0)
+                return try recv(into: result, from: rank + 1, step: 63)
             }
-            var mask = 1
-            var step = 1
-            while mask < power {
-                let other = position ^ mask
-                let peer = other < extra ? other * 2 + 1 : other + extra
-                try exchangeStep(
-                    UnsafeRawBufferPointer(accumulator), to: peer, into: incoming, from: peer,
-                    step: step, call)
-                if other < position {
-                    reduction.combine(lower: incoming, into: accumulator)
-                } else {
-                    reduction.combine(lower: accumulator, into: incoming)
-                    swap(&accumulator, &incoming)
-                }
-                mask <<= 1
-                step += 1
-            }
-            result.copyMemory(from: UnsafeRawBufferPointer(accumulator))
-            if rank < 2 * extra {
-                try sendStep(UnsafeRawBufferPointer(result), to: rank - 1, step: 63, call)
-            }
+            try recv(into: incoming, from: rank - 1, step: 0)
+            try finishRound()
+            combine(lower: incoming.asSource, into: accumulator, reduction)
+            position = rank / 2
+        } else {
+            position = rank - extra
         }
+        var mask = 1
+        var step = 1
+        while mask < power {
+            let other = position ^ mask
+            let peer = other < extra ? other * 2 + 1 : other + extra
+            try exchange(accumulator.asSource, to: peer, into: incoming, from: peer, step: step)
+            if other < position {
+                combine(lower: incoming.asSource, into: accumulator, reduction)
+            } else {
+                combine(lower: accumulator.asSource, into: incoming, reduction)
+                swap(&accumulator, &incoming)
+            }
+            mask <<= 1
+            step += 1
+        }
+        copy(accumulator.asSource, to: result)
+        if rank < 2 * extra { try self.send(result.asSource, to: rank - 1, step: 63) }
     }
 
     /// Every rank hears from all others and combines in rank order.
     ///
     /// 1 step; (size − 1) · n bytes sent per rank.
-    private func hearingAllreduce(
+    private mutating func hearingAllreduce(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
-        _ reduction: RawReduction, _ call: CollectiveCall
+        _ reduction: RawReduction
     ) throws(MPIError) {
         let length = send.count
-        try withScratch(byteCount: length * size) { (versions) throws(MPIError) in
-            versions.part(rank * length, length).fill(from: send)
-            try directAllgather(
-                versions, Partition(count: length, parts: size), elementSize: 1, step: 0, call)
-            result.copyMemory(from: combineInOrder(versions, length, reduction))
-        }
+        let versions = scratch(byteCount: length * size)
+        copy(send, to: versions.part(rank * length, length))
+        try directAllgather(
+            versions, Partition(count: length, parts: size), elementSize: 1, step: 0)
+        copy(combineInOrder(versions, length, count: size, reduction), to: result)
     }
 
     /// Reduce-scatter, then a direct allgather of the blocks (Rabenseifner 2004, with both halves
     /// direct).
     ///
     /// 2 steps; 2n · (size − 1)/size bytes sent per rank, the least possible.
-    private func scatteredAllreduce(
+    private mutating func scatteredAllreduce(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
-        _ reduction: RawReduction, _ call: CollectiveCall
+        _ reduction: RawReduction
     ) throws(MPIError) {
         let elementSize = reduction.elementSize
         let blocks = Partition(evenly: send.count / elementSize, parts: size)
-        try scatterReduction(send, blocks, reduction, call) { (block) in
-            result.part(blocks.offsets[rank] * elementSize, block.count).copyMemory(from: block)
-        }
-        try directAllgather(result, blocks, elementSize: elementSize, step: 1, call)
+        let block = try scatteredReduction(send, blocks, reduction)
+        copy(block, to: result.part(blocks.offsets[rank] * elementSize, block.count))
+        try directAllgather(result, blocks, elementSize: elementSize, step: 1)
     }
 }

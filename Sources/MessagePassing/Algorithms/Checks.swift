@@ -2,6 +2,77 @@
 // call on one rank disturbs no other. Transports with collectives of their own make them, too.
 
 extension Communicator {
+    /// All of a collective's arguments.
+    package func checkArguments(of collective: Collective) throws(MPIError) {
+        let name = "\(collective.operation)"
+        if let root = collective.root { try checkRoot(root, name) }
+        switch collective {
+        case .barrier, .bcast: break
+        case .gather(let part, let whole, let root):
+            if rank == root { try checkWhole(whole.count, ofParts: part.count, name) }
+        case .gatherv(let part, let whole, let partition, let elementSize, let root):
+            guard rank == root else { return }
+            try checkDivided(whole.count, partition, part.count, elementSize, name)
+        case .scatter(let whole, let part, let root):
+            if rank == root { try checkWhole(whole.count, ofParts: part.count, name) }
+        case .scatterv(let whole, let partition, let part, let elementSize, let root):
+            guard rank == root else { return }
+            try checkDivided(whole.count, partition, part.count, elementSize, name)
+        case .allgather(let part, let whole):
+            try checkWhole(whole.count, ofParts: part.count, name)
+        case .allgatherv(let part, let whole, let partition, let elementSize):
+            try checkDivided(whole.count, partition, part.count, elementSize, name)
+        case .alltoall(let send, let recv):
+            try checkAlltoall(send.count, recv.count)
+        case .alltoallv(let send, let sendPartition, let recv, let recvPartition, let width):
+            try checkPartition(
+                sendPartition, byteCount: send.count, elementSize: width, name)
+            try checkPartition(
+                recvPartition, byteCount: recv.count, elementSize: width, name)
+            try checkOwnPart(sendPartition, recvPartition)
+        case .reduce(let send, let result, let reduction, let root):
+            try checkReduction(send, rank == root ? result : nil, reduction, name)
+        case .allreduce(let send, let result, let reduction),
+            .scan(let send, let result, let reduction),
+            .exscan(let send, let result, let reduction):
+            try checkReduction(send, result, reduction, name)
+        case .reduceScatter(let send, let result, let partition, let reduction):
+            try checkReduction(send, nil, reduction, name)
+            try checkDivided(
+                send.count, partition, result.count, reduction.elementSize, name)
+        }
+    }
+
+    /// A buffer divided by `partition`, and this rank's part of it.
+    private func checkDivided(
+        _ byteCount: Int, _ partition: Partition, _ partByteCount: Int, _ elementSize: Int,
+        _ operation: String
+    ) throws(MPIError) {
+        try checkPartition(
+            partition, byteCount: byteCount, elementSize: elementSize, operation)
+        try checkPart(
+            partByteCount, count: partition.counts[rank], elementSize: elementSize, operation)
+    }
+
+    private func checkAlltoall(_ sent: Int, _ received: Int) throws(MPIError) {
+        guard sent == received, sent % size == 0 else {
+            throw .invalidArgument(
+                "alltoall",
+                "buffers of \(sent) and \(received) bytes; both must hold \(size) equal parts")
+        }
+    }
+
+    private func checkOwnPart(
+        _ sendPartition: Partition, _ recvPartition: Partition
+    ) throws(MPIError) {
+        guard sendPartition.counts[rank] == recvPartition.counts[rank] else {
+            throw .invalidArgument(
+                "alltoallv",
+                "this rank sends itself \(sendPartition.counts[rank]) elements but expects "
+                    + "\(recvPartition.counts[rank])")
+        }
+    }
+
     package func checkRoot(_ root: Int, _ operation: String) throws(MPIError) {
         guard root >= 0 && root < size else {
             throw .invalidArgument(

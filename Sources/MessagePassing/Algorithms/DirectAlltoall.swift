@@ -1,70 +1,51 @@
 // All-to-all: everything posted at once, each rank starting with another peer.
 
-extension Communicator {
+extension CollectiveSteps {
     /// Direct: 1 step, (size − 1) messages of n bytes each way, all in flight.
-    public func alltoall(
+    mutating func alltoall(
         _ send: UnsafeRawBufferPointer, into recv: UnsafeMutableRawBufferPointer
     ) throws(MPIError) {
-        guard send.count == recv.count, send.count % size == 0 else {
-            throw .invalidArgument(
-                "alltoall",
-                "buffers of \(send.count) and \(recv.count) bytes; both must hold \(size) equal "
-                    + "parts")
-        }
-        let call = try beginCollective(.alltoall, root: nil)
         let parts = Partition(count: send.count / size, parts: size)
-        try directAlltoallv(send, parts, into: recv, parts, elementSize: 1, skipsEmpty: false, call)
+        try directAlltoallv(send, parts, into: recv, parts, elementSize: 1, skipsEmpty: false)
     }
 
     /// Direct, as `alltoall`; empty parts, of which both sides know, send nothing.
-    public func alltoallv(
+    mutating func alltoallv(
         _ send: UnsafeRawBufferPointer, _ sendPartition: Partition,
         into recv: UnsafeMutableRawBufferPointer, _ recvPartition: Partition, elementSize: Int
     ) throws(MPIError) {
-        try checkPartition(
-            sendPartition, byteCount: send.count, elementSize: elementSize, "alltoallv")
-        try checkPartition(
-            recvPartition, byteCount: recv.count, elementSize: elementSize, "alltoallv")
-        guard sendPartition.counts[rank] == recvPartition.counts[rank] else {
-            throw .invalidArgument(
-                "alltoallv",
-                "this rank sends itself \(sendPartition.counts[rank]) elements but expects "
-                    + "\(recvPartition.counts[rank])")
-        }
-        let call = try beginCollective(.alltoallv, root: nil)
         try directAlltoallv(
             send, sendPartition, into: recv, recvPartition, elementSize: elementSize,
-            skipsEmpty: true, call)
+            skipsEmpty: true)
     }
 
-    private func directAlltoallv(
+    private mutating func directAlltoallv(
         _ send: UnsafeRawBufferPointer, _ sendPartition: Partition,
         into recv: UnsafeMutableRawBufferPointer, _ recvPartition: Partition, elementSize: Int,
-        skipsEmpty: Bool, _ call: CollectiveCall
+        skipsEmpty: Bool
     ) throws(MPIError) {
-        var step = PostedStep(capacity: 2 * size)
         for distance in 1..<max(size, 1) {
             let peer = (rank - distance + size) % size
             let count = recvPartition.counts[peer]
             if skipsEmpty && count == 0 { continue }
-            try step.recv(
+            try self.recv(
                 into: recv.part(recvPartition.offsets[peer] * elementSize, count * elementSize),
-                from: peer, call, on: self)
+                from: peer, step: 0)
         }
         for distance in 1..<max(size, 1) {
             let peer = (rank + distance) % size
             let count = sendPartition.counts[peer]
             if skipsEmpty && count == 0 { continue }
-            try step.send(
+            try self.send(
                 send.part(sendPartition.offsets[peer] * elementSize, count * elementSize),
-                to: peer, call, on: self)
+                to: peer, step: 0)
         }
-        recv.part(
-            recvPartition.offsets[rank] * elementSize, recvPartition.counts[rank] * elementSize
-        ).fill(
-            from: send.part(
-                sendPartition.offsets[rank] * elementSize, sendPartition.counts[rank] * elementSize)
-        )
-        try finish(step, call)
+        copy(
+            send.part(
+                sendPartition.offsets[rank] * elementSize,
+                sendPartition.counts[rank] * elementSize),
+            to: recv.part(
+                recvPartition.offsets[rank] * elementSize,
+                recvPartition.counts[rank] * elementSize))
     }
 }

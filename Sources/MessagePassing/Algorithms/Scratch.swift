@@ -19,6 +19,9 @@ package func withScratch<Result>(
 /// Blocks between two calls, by powers of two. All threads share it: ranks may be threads.
 final class ScratchPool: Sendable {
     static let shared = ScratchPool()
+    /// The smallest block: a cache line.
+    static let leastByteCount = 64
+    /// `withScratch` takes less from the stack.
     static let minimumByteCount = 8 << 10
     /// Kept in sum; a block beyond it is freed.
     static let limitByteCount = 64 << 20
@@ -31,7 +34,7 @@ final class ScratchPool: Sendable {
     private let state = Mutex(State())
 
     func take(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
-        let power = Int.bitWidth - max(byteCount - 1, 1).leadingZeroBitCount
+        let power = Int.bitWidth - max(byteCount - 1, Self.leastByteCount - 1).leadingZeroBitCount
         let address = state.withLock { state -> UInt? in
             guard let block = state.blocks[power].popLast() else { return nil }
             state.byteCount -= block.count
@@ -40,7 +43,7 @@ final class ScratchPool: Sendable {
         if let address, let start = UnsafeMutableRawPointer(bitPattern: address) {
             return UnsafeMutableRawBufferPointer(start: start, count: 1 << power)
         }
-        return .allocate(byteCount: 1 << power, alignment: 4096)
+        return .allocate(byteCount: 1 << power, alignment: min(1 << power, 4096))
     }
 
     func give(_ block: UnsafeMutableRawBufferPointer) {

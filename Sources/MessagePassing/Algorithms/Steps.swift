@@ -19,60 +19,6 @@ extension Communicator {
             context: .collective(call))
     }
 
-    func sendStep(
-        _ bytes: UnsafeRawBufferPointer, to rank: Int, step: Int, _ call: CollectiveCall
-    ) throws(MPIError) {
-        _ = try wait(try post(sendOf: bytes, to: rank, step: step, call))
-    }
-
-    /// Receives exactly `buffer.count` bytes.
-    func recvStep(
-        into buffer: UnsafeMutableRawBufferPointer, from rank: Int, step: Int,
-        _ call: CollectiveCall
-    ) throws(MPIError) {
-        let request = try post(recvInto: buffer, from: rank, step: step, call)
-        try finish(recv: request, of: buffer.count, from: rank, call)
-    }
-
-    /// Sends to one rank and receives from another (or the same) at once.
-    func exchangeStep(
-        _ bytes: UnsafeRawBufferPointer, to destination: Int,
-        into buffer: UnsafeMutableRawBufferPointer, from source: Int, step: Int,
-        _ call: CollectiveCall
-    ) throws(MPIError) {
-        let receive = try post(recvInto: buffer, from: source, step: step, call)
-        let send: RequestHandle
-        do throws(MPIError) {
-            send = try post(sendOf: bytes, to: destination, step: step, call)
-        } catch {
-            abandon(receive)
-            throw error
-        }
-        do throws(MPIError) {
-            try finish(recv: receive, of: buffer.count, from: source, call)
-        } catch {
-            _ = try? wait(send)
-            throw error
-        }
-        _ = try wait(send)
-    }
-
-    /// Waits for a receive and checks its length.
-    func finish(
-        recv request: RequestHandle, of byteCount: Int, from rank: Int, _ call: CollectiveCall
-    ) throws(MPIError) {
-        let status: Status
-        do throws(MPIError) {
-            status = try wait(request)
-        } catch {
-            guard error.code == .truncated else { throw error }
-            try disagree(with: rank, call, expected: byteCount, sent: error.actualByteCount)
-        }
-        guard status.byteCount == byteCount else {
-            try disagree(with: rank, call, expected: byteCount, sent: status.byteCount)
-        }
-    }
-
     /// Two ranks passed different counts to one collective: every rank hears of it.
     package func disagree(
         with rank: Int, _ call: CollectiveCall, expected: Int, sent: Int?

@@ -81,6 +81,42 @@ extension Communicator {
         return value
     }
 
+    /// Combines the elements of all ranks, position by position, and divides the result: rank r gets
+    /// part r of it (MPI_Reduce_scatter, MPI 4.1 §6.10).
+    ///
+    /// Collective. `elements` holds `partition.extent` elements, `result` partition[rank] of them;
+    /// the partition is the same on all ranks. Cost: one step; n · (size − 1)/size bytes each way.
+    @inlinable
+    public func reduceScatter<Element: BitwiseCopyable>(
+        _ elements: Span<Element>, into result: consuming MutableSpan<Element>,
+        partition: Partition, _ reduction: Reduction<Element>
+    ) throws(MPIError) {
+        try result.withUnsafeMutableBytes { (result) throws(MPIError) in
+            try elements.withUnsafeBytes { (send) throws(MPIError) in
+                try reduceScatter(send, into: result, partition: partition, reduction.raw)
+            }
+        }
+    }
+
+    /// As above for equal parts, into a new array of `elements.count` / size elements
+    /// (MPI_Reduce_scatter_block). Collective.
+    @inlinable
+    public func reduceScatter<Element: BitwiseCopyable>(
+        _ elements: Span<Element>, _ reduction: Reduction<Element>
+    ) throws(MPIError) -> [Element] {
+        guard elements.count % size == 0 else {
+            throw .invalidArgument(
+                "reduceScatter",
+                "\(elements.count) elements do not divide into \(size) equal parts")
+        }
+        let partition = Partition(count: elements.count / size, parts: size)
+        return try uninitializedArray(elements.count / size) { (result) throws(MPIError) in
+            try elements.withUnsafeBytes { (send) throws(MPIError) in
+                try reduceScatter(send, into: result, partition: partition, reduction.raw)
+            }
+        }
+    }
+
     /// Inclusive prefix reduction: rank r gets the combination of ranks 0 ... r (MPI_Scan,
     /// MPI 4.1 §6.11). Collective. Cost: ⌈log₂ size⌉ steps.
     @inlinable

@@ -91,7 +91,7 @@ struct Work: Equatable {
         case .reduce, .allreduce:
             let hearsAll =
                 collective == .reduce
-                ? AlgorithmChoice.hearsAllReduce(byteCount: length, size: size)
+                ? AlgorithmChoice.hearsAllReduce(size: size)
                 : AlgorithmChoice.hearsAllAllreduce(byteCount: length, size: size)
             if AlgorithmChoice.scattersReduction(
                 byteCount: length, elementCount: length, size: size)
@@ -108,6 +108,10 @@ struct Work: Equatable {
                 work.byteCount = rounds * n
                 work.combinedByteCount = rounds * n
             }
+        case .reduceScatter:
+            work.steps = 1
+            work.byteCount = n * (p - 1) / p
+            work.combinedByteCount = n * (p - 1) / p
         case .gather, .gatherv, .scatter, .scatterv:
             work.steps = 1
             work.byteCount = (p - 1) * n
@@ -166,6 +170,11 @@ struct Work: Equatable {
             }
         case .alltoall, .alltoallv:
             work.byteCount = 2 * (p - 1) * n
+            work.writes = p * (p - 1)
+            work.reads = p * (p - 1)
+        case .reduceScatter:
+            work.byteCount = 2 * (p - 1) * n / p
+            work.combinedByteCount = n * (p - 1) / p
             work.writes = p * (p - 1)
             work.reads = p * (p - 1)
         }

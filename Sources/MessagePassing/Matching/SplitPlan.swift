@@ -45,7 +45,7 @@ extension Communicator {
         // Part of this call, so that a mismatch is reported as one of `split`.
         let all: [SplitEntry] = try withBytes(of: mine) { (part) throws(MPIError) in
             try uninitializedArray(size) { (whole) throws(MPIError) in
-                try allgather(part, into: whole, call)
+                try run(.allgather(part, into: whole), as: call)
             }
         }
         guard let color else { return nil }

@@ -1,7 +1,7 @@
-// A pending operation that the compiler keeps honest: it borrows its buffer, so the buffer cannot
-// be read, written or freed before the request is finished.
+// A pending operation that the compiler keeps honest: it borrows its buffers, so they cannot be
+// read, written or freed before the request is finished.
 
-/// One pending send or receive.
+/// One pending send, receive or collective.
 ///
 /// `let pending = try world.irecv(into: next.mutableSpan, from: left)` forbids touching `next`
 /// until `pending.wait()`. Dropping an unfinished request cancels a receive that no message has
@@ -25,6 +25,21 @@ public struct Request: ~Copyable, ~Escapable {
     init<Element: BitwiseCopyable>(
         _ communicator: any Communicator, _ handle: RequestHandle, borrowing buffer: Span<Element>
     ) {
+        self.communicator = communicator
+        self.handle = handle
+    }
+
+    @inlinable @_lifetime(copy source, copy target)
+    init<Source: BitwiseCopyable, Target: BitwiseCopyable>(
+        _ communicator: any Communicator, _ handle: RequestHandle,
+        borrowing source: Span<Source>, and target: borrowing MutableSpan<Target>
+    ) {
+        self.communicator = communicator
+        self.handle = handle
+    }
+
+    @inlinable @_lifetime(immortal)
+    init(withoutBuffer handle: RequestHandle, of communicator: any Communicator) {
         self.communicator = communicator
         self.handle = handle
     }
@@ -60,6 +75,13 @@ public struct Request: ~Copyable, ~Escapable {
         if communicator.cancel(handle) { return true }
         _ = try communicator.wait(handle)
         return false
+    }
+
+    /// Leaves the operation to another owner.
+    @usableFromInline
+    consuming func handOver() -> RequestHandle {
+        isFinished = true
+        return handle
     }
 
     @inlinable

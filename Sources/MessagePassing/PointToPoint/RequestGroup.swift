@@ -63,6 +63,14 @@ public struct RequestGroup: ~Copyable, ~Escapable {
         add(handle)
     }
 
+    /// Adds a request that has been started by itself, such as a nonblocking collective.
+    @inlinable @_lifetime(self: copy self, copy request)
+    public mutating func add(_ request: consuming Request) {
+        precondition(
+            request.communicator === communicator, "a request of another communicator")
+        add(request.handOver())
+    }
+
     /// Blocks until all are complete; their statuses in the order of addition (MPI_Waitall), of
     /// those still pending.
     @discardableResult

@@ -61,4 +61,5 @@ public enum CollectiveOperation: UInt8, Sendable, BitwiseCopyable, CaseIterable 
     case barrier = 1
     case bcast, reduce, allreduce, gather, gatherv, scatter, scatterv, allgather, allgatherv
     case alltoall, alltoallv, scan, exscan, split, dup
+    case reduceScatter
 }

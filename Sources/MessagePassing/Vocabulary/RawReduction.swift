@@ -30,6 +30,17 @@ public struct RawReduction: Sendable {
     }
 }
 
+extension RawReduction {
+    /// `higher = lower ∘ higher`, element by element.
+    package func combine(
+        lower: UnsafeRawBufferPointer, into higher: UnsafeMutableRawBufferPointer
+    ) {
+        guard let lower = lower.baseAddress, let start = higher.baseAddress, elementSize > 0
+        else { return }
+        combine(lower, start, higher.count / elementSize)
+    }
+}
+
 /// MPI's predefined reductions (MPI 4.1 §6.9.2).
 public enum PredefinedReduction: UInt8, Sendable, CaseIterable {
     case sum, product, min, max

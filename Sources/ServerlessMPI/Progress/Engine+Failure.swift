@@ -160,6 +160,9 @@ extension Engine {
     }
 
     private func description(of request: RequestSlot) -> String {
+        if request.kind == .collective, let call = CollectiveCall(packed: request.call) {
+            return "all ranks' parts of \(call)"
+        }
         let peer = request.peer < 0 ? "any rank" : "rank \(request.peer)"
         let label: String
         if let call = CollectiveCall(packed: request.call), request.call != 0 {

@@ -175,7 +175,7 @@ extension Engine {
 
     /// A message to this rank never touches a socket: it is copied to a posted receive, else kept
     /// if it is small, else it waits in the sender's memory.
-    func sendToSelf(_ sender: UInt32, in space: MessageSpace) {
+    func sendToSelf(_ sender: UInt32, in space: MessageSpace, isSynchronous: Bool) {
         let send = requests[sender]
         let index = messages.take()
         let message = messages.pointer(index)
@@ -191,7 +191,7 @@ extension Engine {
             accept(message.pointee, into: receiver)
             messages.giveBack(index)
             copyOwnSend(sender, into: receiver)
-        } else if send.byteCount <= settings.eagerByteCountMax,
+        } else if !isSynchronous, send.byteCount <= settings.eagerByteCountMax,
             ownBufferedByteCount + send.byteCount <= settings.unexpectedByteCountMax / size
         {
             message.pointee.isComplete = true

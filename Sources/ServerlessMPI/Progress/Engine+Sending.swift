@@ -5,10 +5,11 @@ import Glibc
 import MessagePassing
 
 extension Engine {
-    /// Starts a send of `bytes` to rank `destination` of a space. Arguments have been checked.
+    /// Starts a send of `bytes` to rank `destination` of a space. Arguments have been checked. A
+    /// synchronous one is announced, however short: it is complete once the receiver has asked.
     func isend(
         _ bytes: UnsafeRawBufferPointer, in space: MessageSpace, to destination: Int, tag: Tag,
-        call: UInt64
+        call: UInt64, isSynchronous: Bool = false
     ) throws(MPIError) -> RequestHandle {
         lock()
         defer { unlock() }
@@ -26,7 +27,7 @@ extension Engine {
         request.pointee.capacity = bytes.count
         request.pointee.byteCount = bytes.count
         guard let link = links[peer] ?? demandLink(to: peer) else {
-            sendToSelf(index, in: space)
+            sendToSelf(index, in: space, isSynchronous: isSynchronous)
             return RequestHandle(rawValue: requests.name(index))
         }
         if link.pointee.hasLeft || link.pointee.isWriteClosed {
@@ -37,7 +38,7 @@ extension Engine {
         var header = FrameHeader(
             type: .eager, source: Int32(space.rank), tag: tag.rawValue,
             contextID: space.contextID, call: call, payloadByteCount: bytes.count)
-        if bytes.count <= settings.eagerByteCountMax,
+        if bytes.count <= settings.eagerByteCountMax, !isSynchronous,
             link.pointee.sendCredit.take(eagerCharge(bytes.count))
         {
             enqueue(header, payload: bytes.baseAddress, request: index, on: link)
@@ -260,5 +261,6 @@ extension Engine {
     func complete(_ index: UInt32) {
         requests[index].phase = .done
         state.pointee.hasNews = true
+        state.pointee.collectivesAreDue = true
     }
 }

@@ -57,6 +57,7 @@ extension Engine {
             if !state.pointee.isPolling {
                 _ = progress(lookingAt: requests[index].peer, everywhere: true)
             }
+            if state.pointee.hasCollectives { advanceCollectives() }
         }
         return requests[index].phase == .done ? try finish(index) : nil
     }
@@ -142,6 +143,7 @@ extension Engine {
         try checkAlive()
         if let found = attempt() { return found }
         if !state.pointee.isPolling { _ = progress(lookingAt: -1, everywhere: true) }
+        if state.pointee.hasCollectives { advanceCollectives() }
         try checkAlive()
         return attempt()
     }
@@ -149,10 +151,15 @@ extension Engine {
     /// Frees a request that is done.
     private func finish(_ index: UInt32) throws(MPIError) -> Status {
         let request = requests[index]
+        let name = requests.name(index)
         requests.giveBack(index)
         handOverPolling()
         if state.pointee.isTroubled { try checkAlive() }
         if request.kind == .send { return .empty }
+        if request.kind == .collective {
+            if let error = collectiveErrors.removeValue(forKey: name) { throw error }
+            return .empty
+        }
         if request.byteCount > request.capacity {
             throw .truncated(
                 "recv", from: Int(request.source), tag: Int(request.tag),
@@ -225,6 +232,7 @@ extension Engine {
     /// One round of a blocked call: throws if the job has failed or the deadline has passed.
     func step(_ idle: inout IdleState, _ awaited: Awaited) throws(MPIError) {
         try checkAlive()
+        if state.pointee.hasCollectives, advanceCollectives() { return }
         if state.pointee.isPolling { return try waitForPoller(&idle, awaited) }
         if progress(lookingAt: peer(of: awaited)) {
             idle.spins = 0

@@ -28,6 +28,12 @@ struct EngineState: BitwiseCopyable {
     var isSleeping = false
     /// A request was completed that another thread may be waiting for.
     var hasNews = false
+    /// Nonblocking collectives are under way.
+    var hasCollectives = false
+    /// A request was completed, perhaps one that a collective waits for.
+    var collectivesAreDue = false
+    /// A thread advances them, with the lock released.
+    var isAdvancingCollectives = false
     /// There is a failure or a suspicion.
     var isTroubled = false
     /// Threads that wait for the polling one.
@@ -75,6 +81,10 @@ final class Engine: @unchecked Sendable {
 
     /// Bytes of messages to oneself that wait in memory.
     var ownBufferedByteCount = 0
+
+    let collectives = CollectivesUnderWay()
+    /// Errors of collectives that are complete, by their requests' names.
+    var collectiveErrors: [UInt64: MPIError] = [:]
 
     // MARK: Waiting
     let mutex: UnsafeMutablePointer<pthread_mutex_t>

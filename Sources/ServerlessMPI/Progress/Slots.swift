@@ -1,9 +1,9 @@
 // What the engine remembers of each operation: a request of the program, a message that came
 // before its receive, a frame that is being written. All trivial, all in slabs.
 
-/// A send or receive of the program.
+/// A send, receive or nonblocking collective of the program.
 struct RequestSlot: SlabSlot {
-    enum Kind: UInt8 { case send, receive }
+    enum Kind: UInt8 { case send, receive, collective }
 
     enum Phase: UInt8 {
         /// A receive that no message has matched; a send in a link's queue.

@@ -10,6 +10,39 @@ extension StorageCommunicator {
     /// one block, and the blocks are read.
     private static let gatheredByteCountMax = 4 << 20
 
+    public func run(_ collective: Collective) throws(MPIError) {
+        switch collective {
+        case .barrier: try barrier()
+        case .bcast(let buffer, let root): try bcast(buffer, root: root)
+        case .allgather(let part, let whole): try allgather(part, into: whole)
+        case .allgatherv(let part, let whole, let partition, let elementSize):
+            try allgatherv(part, into: whole, partition: partition, elementSize: elementSize)
+        case .reduce(let send, let result, let reduction, let root):
+            try reduce(send, into: result, reduction, root: root)
+        case .allreduce(let send, let result, let reduction):
+            try allreduce(send, into: result, reduction)
+        case .scan(let send, let result, let reduction):
+            try scan(send, into: result, reduction)
+        case .exscan(let send, let result, let reduction):
+            try exscan(send, into: result, reduction)
+        default: try runByDefault(collective)
+        }
+    }
+
+    public func issend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
+    ) throws(MPIError) -> RequestHandle {
+        throw MPIError(
+            .unsupported, operation: "ssend",
+            reason: "a store does not tell when a message has been received")
+    }
+
+    public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
+        throw MPIError(
+            .unsupported, operation: "\(collective.operation)",
+            reason: "nonblocking collectives do not run over a store")
+    }
+
     /// How long this call may take.
     private func meeting(_ call: CollectiveCall) -> Meeting {
         Meeting(communicator: self, call: call, deadline: .now + engine.timeout)
@@ -191,7 +224,7 @@ extension StorageCommunicator {
     ) {
         for index in 1..<max(last + 1, 1) {
             reduction.combine(
-                lower: scratch.part((index - 1) * length, length),
+                lower: UnsafeRawBufferPointer(scratch.part((index - 1) * length, length)),
                 into: scratch.part(index * length, length))
         }
     }
