@@ -64,6 +64,30 @@ extension Communicator {
         return Request(self, handle, borrowing: elements)
     }
 
+    /// Starts a send that completes only when its receive has begun (MPI_Issend). Local.
+    @inlinable @_lifetime(copy elements)
+    public func issend<Element: BitwiseCopyable>(
+        _ elements: Span<Element>, to destination: Destination, tag: Tag = .zero
+    ) throws(MPIError) -> Request {
+        try checkSendTag(tag, "issend")
+        let handle = try elements.withUnsafeBytes { (bytes) throws(MPIError) in
+            try issend(bytes, to: destination, tag: tag)
+        }
+        return Request(self, handle, borrowing: elements)
+    }
+
+    /// Sends, and returns once the receive has begun (MPI_Ssend, MPI 4.1 §3.4): one round trip at
+    /// least. Local, blocking.
+    @inlinable
+    public func ssend<Element: BitwiseCopyable>(
+        _ elements: Span<Element>, to destination: Destination, tag: Tag = .zero
+    ) throws(MPIError) {
+        try checkSendTag(tag, "ssend")
+        try elements.withUnsafeBytes { (bytes) throws(MPIError) in
+            _ = try wait(try issend(bytes, to: destination, tag: tag))
+        }
+    }
+
     /// Starts a receive; `elements` cannot be touched until the request is finished (MPI_Irecv).
     /// Local.
     @inlinable @_lifetime(copy elements)
