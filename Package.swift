@@ -32,6 +32,7 @@ let package = Package(
     products: [
         .library(name: "MessagePassing", targets: ["MessagePassing"]),
         .library(name: "SwiftMPI", targets: ["SwiftMPI"]),
+        .library(name: "Profiling", targets: ["Profiling"]),
         .library(name: "ThreadMPI", targets: ["ThreadMPI"]),
         .library(name: "ServerlessMPI", targets: ["ServerlessMPI"]),
         .library(name: "LambdaMPI", targets: ["LambdaMPI"]),
@@ -47,16 +48,23 @@ let package = Package(
         // The protocol, its vocabulary, and the default collectives.
         .target(name: "MessagePassing", swiftSettings: strict + lifetimes),
 
+        // Statistics and timelines of the calls on any communicator.
+        .target(
+            name: "Profiling", dependencies: ["CompactJSON", "MessagePassing"],
+            swiftSettings: strict),
+
         // Transport 1: the real Open MPI, where it is installed.
         .systemLibrary(
             name: "COpenMPI", pkgConfig: "ompi-c",
             providers: [.apt(["libopenmpi-dev", "pkg-config"])]),
         .target(name: "CMPIShim", dependencies: ["COpenMPI"]),
         .target(
-            name: "SwiftMPI", dependencies: ["MessagePassing", "CMPIShim"], swiftSettings: strict),
+            name: "SwiftMPI", dependencies: ["MessagePassing", "CMPIShim", "Profiling"],
+            swiftSettings: strict),
 
         // Transport 2: ranks as threads of one process.
-        .target(name: "ThreadMPI", dependencies: ["MessagePassing"], swiftSettings: strict),
+        .target(
+            name: "ThreadMPI", dependencies: ["MessagePassing", "Profiling"], swiftSettings: strict),
 
         // Transport 3: TCP connections made by hole punching, for AWS Lambda.
         .systemLibrary(
@@ -70,7 +78,7 @@ let package = Package(
         .target(
             name: "ServerlessMPI",
             dependencies: [
-                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", logging,
+                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", "Profiling", logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -181,6 +189,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LambdaRuntimeTests", dependencies: ["CompactJSON", "LambdaRuntime"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ProfilingTests",
+            dependencies: ["CompactJSON", "MessagePassing", "Profiling", "ThreadMPI"],
             swiftSettings: strict),
         .testTarget(
             name: "FramesTests", dependencies: ["Frames", "MessagePassing", "ThreadMPI"],

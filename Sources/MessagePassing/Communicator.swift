@@ -103,9 +103,19 @@ public protocol Communicator: AnyObject, Sendable {
     /// Runs a collective to its end. Users call the typed forms (`allreduce` and so on), or the raw
     /// forms on bytes, all of which come here.
     func run(_ collective: Collective) throws(MPIError)
+    /// How `run` and `start` carry a collective out. Local.
+    func algorithm(of collective: Collective) -> CollectiveAlgorithm
     /// Starts a collective (MPI 4.1 §6.12): complete once the request is. All ranks start the same
     /// collectives, blocking ones included, in the same order; several may be under way. Every
     /// call that makes progress makes it for them, too. Users call the typed forms (`iallreduce`
     /// and so on), which keep the memory in place.
     func start(_ collective: Collective) throws(MPIError) -> RequestHandle
+}
+
+/// A communicator that can tell waiting from working.
+public protocol IdleTimed: Communicator {
+    /// From now on: two looks at the clock per fruitless look at the connections.
+    func measureIdleTime()
+    /// How long calls of this rank, on all its communicators, have had nothing to do but wait.
+    var idleNanoseconds: Int { get }
 }

@@ -7,7 +7,7 @@ import MessagePassing
 ///
 /// `withWorld` makes the world; `split` and `dup` make others. All share one engine, so a failure
 /// in one is a failure of the job.
-public final class ServerlessCommunicator: Communicator {
+public final class ServerlessCommunicator: Communicator, IdleTimed {
     public let rank: Int
     public var size: Int { space.group.count }
     public var timeout: Duration? { engine.settings.timeout }
@@ -176,6 +176,11 @@ public final class ServerlessCommunicator: Communicator {
     ) throws(MPIError) -> CollectiveCall {
         try engine.beginCollective(in: space, operation, root: root)
     }
+
+    // MARK: Profiling
+
+    public func measureIdleTime() { engine.measureIdleTime() }
+    public var idleNanoseconds: Int { engine.idleNanoseconds }
 
     // MARK: Arguments
 

@@ -3,6 +3,7 @@
 
 import Glibc
 import MessagePassing
+import Profiling
 
 /// Runs `body` as one rank of the job that the environment describes, and returns when all is
 /// done.
@@ -24,6 +25,7 @@ public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> V
         exitWithLine("rank \(rank): \(error)", code: error.code == .invalidArgument ? 2 : 1)
     }
     let outcome = ProgramOutcome()
+    let body = profiled(body)
     runOnThread {
         do {
             try body(membership.world)

@@ -27,6 +27,8 @@ extension MPICommunicator {
         return RequestHandle(rawValue: request)
     }
 
+    public func algorithm(of collective: Collective) -> CollectiveAlgorithm { .native }
+
     private func call(_ collective: Collective, _ mode: cmpi_mode) throws(MPIError) -> Int32 {
         switch collective {
         case .barrier:

@@ -4,6 +4,7 @@
 import CMPIShim
 import Glibc
 import MessagePassing
+import Profiling
 import Synchronization
 
 /// Runs `body` as this process's rank of the MPI job: under `mpirun`, under `srun`, or alone (a
@@ -20,6 +21,7 @@ import Synchronization
 ///
 /// MPI 4.1 §11.2 (initialisation), §11.6 (threads).
 public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> Void) {
+    let body = profiled(body)
     do throws(MPIError) {
         let world = try MPICommunicator.world()
         let run: @Sendable () -> Void = {

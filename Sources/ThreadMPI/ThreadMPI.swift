@@ -3,6 +3,7 @@
 
 import Glibc
 import MessagePassing
+import Profiling
 import Synchronization
 
 /// Runs `body` once per rank, each on a thread of its own; returns when all have returned.
@@ -21,7 +22,8 @@ public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> V
     } catch {
         endProcess("\(error)", code: 2)
     }
-    let job = Job(world: World(size: settings.ranks, timeout: settings.timeout), body)
+    let job = Job(
+        world: World(size: settings.ranks, timeout: settings.timeout), profiled(body))
     do throws(MPIError) {
         let threads = try job.start()
         if let failure = job.awaitEnd(grace: .seconds(5)) {

@@ -4,7 +4,7 @@ extension CollectiveSteps {
     mutating func allgather(
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer
     ) throws(MPIError) {
-        if AlgorithmChoice.doublesAllgather(byteCount: part.count, size: size) {
+        if algorithm(.allgather, byteCount: part.count) == .bruck {
             try bruckAllgather(part, into: whole)
         } else {
             try allgatherv(

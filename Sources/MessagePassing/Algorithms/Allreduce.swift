@@ -7,17 +7,11 @@ extension CollectiveSteps {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {
-        let elementCount = send.count / max(reduction.elementSize, 1)
-        if size == 1 {
-            copy(send, to: result)
-        } else if AlgorithmChoice.scattersReduction(
-            byteCount: send.count, elementCount: elementCount, size: size)
-        {
-            try scatteredAllreduce(send, into: result, reduction)
-        } else if AlgorithmChoice.hearsAllAllreduce(byteCount: send.count, size: size) {
-            try hearingAllreduce(send, into: result, reduction)
-        } else {
-            try doublingAllreduce(send, into: result, reduction)
+        switch algorithm(.allreduce, byteCount: send.count, elementSize: reduction.elementSize) {
+        case .local: copy(send, to: result)
+        case .reduceScatterGather: try scatteredAllreduce(send, into: result, reduction)
+        case .direct: try directAllreduce(send, into: result, reduction)
+        default: try doublingAllreduce(send, into: result, reduction)
         }
     }
 
@@ -73,7 +67,7 @@ extension CollectiveSteps {
     /// Every rank hears from all others and combines in rank order.
     ///
     /// 1 step; (size − 1) · n bytes sent per rank.
-    private mutating func hearingAllreduce(
+    private mutating func directAllreduce(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {

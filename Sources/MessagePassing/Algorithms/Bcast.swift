@@ -3,18 +3,16 @@
 
 extension CollectiveSteps {
     mutating func bcast(_ buffer: UnsafeMutableRawBufferPointer, root: Int) throws(MPIError) {
-        if size == 1 { return }
-        if AlgorithmChoice.scattersBcast(byteCount: buffer.count, size: size) {
-            try scatterAllgatherBcast(buffer, root: root)
-        } else if AlgorithmChoice.tellsAllBcast(size: size) {
-            try linearBcast(buffer, root: root)
-        } else {
-            try binomialBcast(buffer, root: root)
+        switch algorithm(.bcast, byteCount: buffer.count) {
+        case .local: return
+        case .scatterAllgather: try scatterAllgatherBcast(buffer, root: root)
+        case .direct: try directBcast(buffer, root: root)
+        default: try binomialBcast(buffer, root: root)
         }
     }
 
-    /// Linear: 1 step, (size − 1) messages of n bytes from the root, all in flight.
-    private mutating func linearBcast(
+    /// Direct: 1 step, (size − 1) messages of n bytes from the root, all in flight.
+    private mutating func directBcast(
         _ buffer: UnsafeMutableRawBufferPointer, root: Int
     ) throws(MPIError) {
         guard rank == root else { return try recv(into: buffer, from: root, step: 0) }

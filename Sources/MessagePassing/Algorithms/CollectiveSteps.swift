@@ -34,6 +34,15 @@ protocol CollectiveSteps {
 }
 
 extension CollectiveSteps {
+    /// The algorithm for one rank's contribution; see `CollectiveAlgorithm.chosen`.
+    func algorithm(
+        _ operation: CollectiveOperation, byteCount: Int, elementSize: Int = 1
+    ) -> CollectiveAlgorithm {
+        .chosen(
+            operation, byteCount: byteCount, elementCount: byteCount / max(elementSize, 1),
+            size: size)
+    }
+
     /// Sends to one rank and receives from another (or the same) at once.
     mutating func exchange(
         _ bytes: UnsafeRawBufferPointer, to destination: Int,

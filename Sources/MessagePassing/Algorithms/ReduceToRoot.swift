@@ -7,22 +7,17 @@ extension CollectiveSteps {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction, root: Int
     ) throws(MPIError) {
-        let elementCount = send.count / max(reduction.elementSize, 1)
-        if size == 1 {
-            copy(send, to: result)
-        } else if AlgorithmChoice.scattersReduction(
-            byteCount: send.count, elementCount: elementCount, size: size)
-        {
+        switch algorithm(.reduce, byteCount: send.count, elementSize: reduction.elementSize) {
+        case .local: copy(send, to: result)
+        case .reduceScatterGather:
             try scatteredReduce(send, into: result, reduction, root: root)
-        } else if AlgorithmChoice.hearsAllReduce(size: size) {
-            try hearingReduce(send, into: result, reduction, root: root)
-        } else {
-            try treeReduce(send, into: result, reduction, root: root)
+        case .direct: try directReduce(send, into: result, reduction, root: root)
+        default: try treeReduce(send, into: result, reduction, root: root)
         }
     }
 
     /// The root hears from all others: 1 step, (size − 1) messages of n bytes, all in flight.
-    private mutating func hearingReduce(
+    private mutating func directReduce(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction, root: Int
     ) throws(MPIError) {

@@ -7,6 +7,10 @@ extension Communicator {
         try runByDefault(collective)
     }
 
+    public func algorithm(of collective: Collective) -> CollectiveAlgorithm {
+        collective.defaultAlgorithm(size: size)
+    }
+
     /// For transports that do better with some collectives only.
     package func runByDefault(_ collective: Collective) throws(MPIError) {
         try checkArguments(of: collective)

@@ -70,17 +70,22 @@ struct Work: Equatable {
             work.busyRanks = 1
             return work
         }
+        let algorithm = CollectiveAlgorithm.chosen(
+            collective, byteCount: length, elementCount: length, size: size)
         switch collective {
-        case .barrier, .dup:
-            work.steps = collective == .dup ? 0 : rounds
+        case .barrier:
+            work.steps = rounds
+        case .dup:
+            break
         case .bcast:
-            if AlgorithmChoice.scattersBcast(byteCount: length, size: size) {
+            switch algorithm {
+            case .scatterAllgather:
                 work.steps = 2
                 work.byteCount = 2 * n * (p - 1) / p
-            } else if AlgorithmChoice.tellsAllBcast(size: size) {
+            case .direct:
                 work.steps = 1
                 work.byteCount = (p - 1) * n
-            } else {
+            default:
                 work.steps = rounds
                 work.byteCount = rounds * n
             }
@@ -89,21 +94,16 @@ struct Work: Equatable {
             work.byteCount = rounds * n
             work.combinedByteCount = rounds * n
         case .reduce, .allreduce:
-            let hearsAll =
-                collective == .reduce
-                ? AlgorithmChoice.hearsAllReduce(size: size)
-                : AlgorithmChoice.hearsAllAllreduce(byteCount: length, size: size)
-            if AlgorithmChoice.scattersReduction(
-                byteCount: length, elementCount: length, size: size)
-            {
+            switch algorithm {
+            case .reduceScatterGather:
                 work.steps = 2
                 work.byteCount = 2 * n * (p - 1) / p
                 work.combinedByteCount = n * (p - 1) / p
-            } else if hearsAll {
+            case .direct:
                 work.steps = 1
                 work.byteCount = (p - 1) * n
                 work.combinedByteCount = (p - 1) * n
-            } else {
+            default:
                 work.steps = rounds
                 work.byteCount = rounds * n
                 work.combinedByteCount = rounds * n
@@ -116,15 +116,11 @@ struct Work: Equatable {
             work.steps = 1
             work.byteCount = (p - 1) * n
             work.busyRanks = 1
-        case .allgatherv:
+        case .allgatherv, .alltoall, .alltoallv:
             work.steps = 1
             work.byteCount = (p - 1) * n
         case .allgather, .split:
-            let doubles = AlgorithmChoice.doublesAllgather(byteCount: length, size: size)
-            work.steps = doubles ? rounds : 1
-            work.byteCount = (p - 1) * n
-        case .alltoall, .alltoallv:
-            work.steps = 1
+            work.steps = algorithm == .bruck ? rounds : 1
             work.byteCount = (p - 1) * n
         }
         return work

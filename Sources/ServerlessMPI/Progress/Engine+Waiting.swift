@@ -239,6 +239,13 @@ extension Engine {
             if state.pointee.hasNews { announceNews() }
             return
         }
+        let begin = state.pointee.measuresIdle ? monotonicNanoseconds() : 0
+        try rest(&idle, awaited)
+        if begin != 0 { state.pointee.idleNanoseconds += monotonicNanoseconds() - begin }
+    }
+
+    /// Nothing to do: looks again at once, lets others run, or sleeps.
+    private func rest(_ idle: inout IdleState, _ awaited: Awaited) throws(MPIError) {
         idle.spins += 1
         if idle.spins < idlePolicy.spins {
             if idle.spins & 63 == 0 { try checkDeadline(&idle, awaited) }
@@ -253,6 +260,18 @@ extension Engine {
         try checkAbandoned(awaited)
         askForAwaited(&idle, awaited)
         sleepInPoller(atMost: nextWake(idle))
+    }
+
+    func measureIdleTime() {
+        lock()
+        state.pointee.measuresIdle = true
+        unlock()
+    }
+
+    var idleNanoseconds: Int {
+        lock()
+        defer { unlock() }
+        return state.pointee.idleNanoseconds
     }
 
     /// Sleeps until a link or another thread has something, with the lock released.
@@ -372,4 +391,10 @@ extension Duration {
         return Int(seconds) * 1000
             + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
+}
+
+private func monotonicNanoseconds() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec * 1_000_000_000 + time.tv_nsec
 }

@@ -36,6 +36,9 @@ struct EngineState: BitwiseCopyable {
     var isAdvancingCollectives = false
     /// There is a failure or a suspicion.
     var isTroubled = false
+    /// Is idle time to be measured?
+    var measuresIdle = false
+    var idleNanoseconds = 0
     /// Threads that wait for the polling one.
     var waiterCount = 0
     /// Links that epoll watches for room to write.

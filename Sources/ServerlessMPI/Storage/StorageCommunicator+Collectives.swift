@@ -29,6 +29,14 @@ extension StorageCommunicator {
         }
     }
 
+    public func algorithm(of collective: Collective) -> CollectiveAlgorithm {
+        switch collective {
+        case .barrier, .bcast, .allgather, .allgatherv, .reduce, .allreduce, .scan, .exscan:
+            size == 1 ? .local : .native
+        default: collective.defaultAlgorithm(size: size)
+        }
+    }
+
     public func issend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
     ) throws(MPIError) -> RequestHandle {
