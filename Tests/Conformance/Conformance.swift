@@ -34,6 +34,7 @@ let topics: [(name: String, checks: [Check])] = [
     ("requests", requestChecks),
     ("request groups", requestGroupChecks),
     ("synchronous sends", synchronousChecks),
+    ("persistent requests", persistentChecks),
     ("probes", probeChecks),
     ("broadcast", broadcastChecks),
     ("gather", gatherChecks),
