@@ -69,6 +69,8 @@ let persistentChecks: [Check] = [
             expect.equal(try request.cancel(), true, "cancelled")
             try request.start()
         }
+        // Nobody sends before all receives are gone.
+        try world.barrier()
         try world.send([5].span, to: .rank(world.next), tag: 2)
         expect.equal(
             try world.recv(Int.self, from: .rank(world.previous), tag: 2), [5], "message")
