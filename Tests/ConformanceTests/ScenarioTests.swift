@@ -52,6 +52,32 @@ struct ScenarioTests {
         }
     }
 
+    /// 10⁵ messages on each backend; 10⁷ in `make test-full`.
+    @Test("survives random traffic of several threads", arguments: Backend.unbounded)
+    func stress(_ backend: Backend) {
+        let count = Installation.runsLongForms ? 10_000_000 : 100_000
+        let outcome = backend.run(ranks: 3, ["stress", "\(count)"], timeoutSeconds: 3000)
+        #expect(
+            outcome.exitCode == 0 && outcome.output.contains("messages arrived as they were sent"),
+            "\(backend): \(outcome.report)")
+    }
+
+    /// Payloads waiting are bounded by the credit, 64 MiB; what is known of each message beyond
+    /// them (its envelope) is not, as a receive may ask for any of them.
+    @Test("bounds the memory of messages that nobody has asked for")
+    func flood() throws {
+        let messages = 100_000
+        let outcome = Backend.serverless.run(
+            ranks: 8, ["flood", "\(messages)"], timeoutSeconds: 300)
+        #expect(outcome.exitCode == 0, "\(outcome.report)")
+        let line = try #require(
+            outcome.output.split(separator: "\n").first { $0.contains(" messages took ") })
+        let growth = try #require(
+            line.split(separator: " ").dropLast().last.flatMap { Int($0) })
+        let envelopes = 7 * messages * 256
+        #expect(growth < 64 << 20 + envelopes, "\(line)")
+    }
+
     @Test("waits for a rank that computes in silence", arguments: Backend.scenarios)
     func computeThenTalk(_ backend: Backend) {
         let outcome = backend.run(ranks: 3, ["compute-then-talk", "4"], timeoutSeconds: 60)

@@ -10,6 +10,7 @@ struct Scenario: Sendable {
     static let names = [
         "early-exit", "mismatch-operation", "mismatch-root", "mismatch-count",
         "compute-then-talk SECONDS [RANK]", "hang-around", "fail RANK", "truncate", "beyond-2-gib",
+        "stress MESSAGES [SEED]", "flood MESSAGES",
     ]
 
     /// Nil if there is no scenario of this name.
@@ -31,6 +32,18 @@ struct Scenario: Sendable {
             run = { world, _ in try fail(world, rank: rank) }
         case "truncate": run = { world, _ in try truncate(world) }
         case "beyond-2-gib": run = { world, _ in try beyondTwoGiB(world) }
+        case "stress":
+            let count = try Scenario.number(after: name, &arguments)
+            let seed = arguments.popFirst().flatMap { UInt64($0) }
+            run = { world, _ in
+                // Without a seed rank 0 draws one for all.
+                let drawn = try world.bcast(
+                    seed ?? UInt64.random(in: 1..<1 << 32), root: 0)
+                try stress(world, messageCount: count, seed: drawn)
+            }
+        case "flood":
+            let count = try Scenario.number(after: name, &arguments)
+            run = { world, _ in try flood(world, count: count) }
         default: return nil
         }
     }
