@@ -5,7 +5,9 @@ import MessagePassing
 
 /// One rank's time in a job.
 struct Membership {
-    let world: ServerlessCommunicator
+    let direct: ServerlessCommunicator
+    /// Over several channels, if the configuration names any.
+    let channels: MultichannelCommunicator?
     let control: ControlThread?
 
     /// How long a rank of a failed job tries to tell the server that it goes.
@@ -16,8 +18,9 @@ struct Membership {
         let settings = try EngineSettings(for: configuration)
         guard let configuration else {
             let engine = try Engine(rank: 0, links: [nil], settings: settings)
-            world = ServerlessCommunicator(
+            direct = ServerlessCommunicator(
                 engine: engine, space: engine.world, setUp: .alone)
+            channels = nil
             control = nil
             return
         }
@@ -44,12 +47,38 @@ struct Membership {
         engine.setReporter { control.report($0) }
         control.setFailureHandler { engine.jobFailed($0) }
         self.control = control
-        world = ServerlessCommunicator(engine: engine, space: engine.world, setUp: setUp)
+        direct = ServerlessCommunicator(engine: engine, space: engine.world, setUp: setUp)
+        do throws(MPIError) {
+            channels = try Self.openChannels(of: configuration, over: direct, control)
+        } catch {
+            let first = engine.abort(error)
+            control.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
+            throw first
+        }
     }
+
+    private static func openChannels(
+        of configuration: JoinConfiguration, over direct: ServerlessCommunicator,
+        _ control: ControlThread
+    ) throws(MPIError) -> MultichannelCommunicator? {
+        guard let plan = configuration.url.channels else { return nil }
+        let job = try MultichannelJob(plan, configuration.stores, configuration.url, over: direct)
+        let engine = direct.engine
+        control.setFailureHandler {
+            engine.jobFailed($0)
+            job.failed($0)
+        }
+        return MultichannelCommunicator(direct, job)
+    }
+
+    var world: any ServerlessWorld { channels ?? direct }
+    var engine: Engine { direct.engine }
 
     /// Leaves in order, once the peers have what was sent to them.
     func end() throws(MPIError) {
-        try world.engine.leave()
+        try channels?.job.leave(deadline: .now + (engine.settings.timeout ?? .seconds(300)))
+        engine.storeTransfers.stop()
+        try engine.leave()
         control?.leave(deadline: ContinuousClock.now + .seconds(2))
     }
 
@@ -60,10 +89,13 @@ struct Membership {
             ?? MPIError(
                 .programFailed, operation: "program",
                 reason: "rank \(world.rank) threw: \(error)", peer: world.rank)
-        let first = world.engine.abort(own)
+        let first = engine.abort(own)
+        channels?.job.failed(first)
+        try? channels?.job.leave(deadline: .now + Self.failedLeaveTimeout)
+        engine.storeTransfers.stop()
         // The process may exit next: OpenSSL's clean-up must not meet the control thread at work.
         control?.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
-        guard first == own && world.engine.foundCause else {
+        guard first == own && engine.foundCause else {
             return RankFailure(
                 rank: world.rank, cause: first, isOwn: false,
                 description: "stopped, as the job failed: \(first)")

@@ -3,18 +3,24 @@
 
 import MessagePassing
 
+/// The communicator of a job that joined through a rendezvous server.
+public protocol ServerlessWorld: Communicator {
+    /// How this rank joined, and its connections; the same on every communicator of a job.
+    var setUp: SetUp { get }
+    /// This rank's connections there are now, by rank of the world; nil where there is none.
+    var paths: [LinkPath?] { get }
+}
+
 /// A communicator whose ranks are processes anywhere, connected by TCP, one connection per pair.
 ///
 /// `withWorld` makes the world; `split` and `dup` make others. All share one engine, so a failure
 /// in one is a failure of the job.
-public final class ServerlessCommunicator: Communicator {
+public final class ServerlessCommunicator: ServerlessWorld {
     public let rank: Int
     public var size: Int { space.group.count }
     public var timeout: Duration? { engine.settings.timeout }
-    /// How this rank joined, and its connections; the same on every communicator of a job.
     public let setUp: SetUp
 
-    /// This rank's connections there are now, by rank of the world; nil where there is none.
     public var paths: [LinkPath?] { engine.currentPaths }
 
     let engine: Engine
@@ -36,10 +42,19 @@ public final class ServerlessCommunicator: Communicator {
     public func isend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
+        try isend(bytes, to: destination, tag: tag, context: context, store: 0)
+    }
+
+    /// - Parameter store: the engine's number of the store that the payload goes through.
+    func isend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context,
+        store: UInt8
+    ) throws(MPIError) -> RequestHandle {
         if destination == .none { return .completed }
         try check(destination, tag, "send")
         return try engine.isend(
-            bytes, in: space, to: destination.rawValue, tag: tag, call: context.packedCall)
+            bytes, in: space, to: destination.rawValue, tag: tag, call: context.packedCall,
+            store: store)
     }
 
     public func irecv(
@@ -130,13 +145,19 @@ public final class ServerlessCommunicator: Communicator {
     // MARK: Communicators
 
     public func split(color: Int?, key: Int) throws(MPIError) -> (any Communicator)? {
+        try splitDirect(color: color, key: key)
+    }
+
+    func splitDirect(color: Int?, key: Int) throws(MPIError) -> ServerlessCommunicator? {
         guard let plan = try planSplit(color: color, key: key, contextID: space.contextID) else {
             return nil
         }
         return try child(plan.contextID, rank: plan.rank, group: plan.members)
     }
 
-    public func dup() throws(MPIError) -> any Communicator {
+    public func dup() throws(MPIError) -> any Communicator { try dupDirect() }
+
+    func dupDirect() throws(MPIError) -> ServerlessCommunicator {
         let call = try beginCollective(.dup, root: nil)
         let id = childContextID(parent: space.contextID, sequence: call.sequence, color: 0)
         return try child(id, rank: rank, group: Array(0..<size))

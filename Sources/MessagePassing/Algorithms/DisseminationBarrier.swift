@@ -6,7 +6,11 @@ extension Communicator {
     /// In step k rank r tells rank r + 2ᵏ and hears from rank r − 2ᵏ, so that after the last step
     /// every rank has heard, through others, of all. ⌈log₂ size⌉ steps, one empty message each.
     public func barrier() throws(MPIError) {
-        let call = try beginCollective(.barrier, root: nil)
+        try disseminate(try beginCollective(.barrier, root: nil))
+    }
+
+    /// The messages of a barrier as part of another call.
+    package func disseminate(_ call: CollectiveCall) throws(MPIError) {
         let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
         let nowhere = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         var distance = 1

@@ -52,12 +52,12 @@ enum RelayMeasurement {
     ) throws(MPIError) -> Value {
         let membership = try Membership(configuration)
         do throws(MPIError) {
-            let value = try part(membership.world)
+            let value = try part(membership.direct)
             try membership.end()
             return value
         } catch {
             _ = membership.fail(error)
-            membership.world.engine.closeLinks()
+            membership.engine.closeLinks()
             throw error
         }
     }

@@ -167,6 +167,14 @@ extension Engine {
             expect(
                 header.payloadByteCount, accepted: header.payloadByteCount,
                 to: requests[index].buffer, sink: .request, slot: index, on: link)
+        case .storedPayload:
+            guard let index = requests.find(header.request), requests[index].kind == .receive,
+                requests[index].phase == .granted, requests[index].peer == link.pointee.peer,
+                header.payloadByteCount == requests[index].acceptedByteCount,
+                Int(header.tag) <= payloadStores.count
+            else { return suspect(protocolError(peer, "it stored a payload nobody asked for")) }
+            fetchPayload(index, from: payloadStores[Int(header.tag) - 1], header.reply)
+            payloadArrived(on: link)
         case .credit:
             break
         case .receipt:

@@ -61,7 +61,7 @@ extension Engine {
         lock()
         defer { unlock() }
         guard let index = requests.find(handle.rawValue), requests[index].kind == .receive,
-            requests[index].phase != .done
+            requests[index].phase != .done, !requests[index].isTransferring
         else { return false }
         if failure != nil {
             requests.giveBack(index)

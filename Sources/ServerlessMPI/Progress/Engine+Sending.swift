@@ -6,9 +6,10 @@ import MessagePassing
 
 extension Engine {
     /// Starts a send of `bytes` to rank `destination` of a space. Arguments have been checked.
+    /// - Parameter store: number of the store that the payload goes through; 0 for the link.
     func isend(
         _ bytes: UnsafeRawBufferPointer, in space: MessageSpace, to destination: Int, tag: Tag,
-        call: UInt64
+        call: UInt64, store: UInt8 = 0
     ) throws(MPIError) -> RequestHandle {
         lock()
         defer { unlock() }
@@ -25,6 +26,7 @@ extension Engine {
         request.pointee.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
         request.pointee.capacity = bytes.count
         request.pointee.byteCount = bytes.count
+        request.pointee.store = store
         guard let link = links[peer] ?? demandLink(to: peer) else {
             sendToSelf(index, in: space)
             return RequestHandle(rawValue: requests.name(index))
@@ -37,7 +39,7 @@ extension Engine {
         var header = FrameHeader(
             type: .eager, source: Int32(space.rank), tag: tag.rawValue,
             contextID: space.contextID, call: call, payloadByteCount: bytes.count)
-        if bytes.count <= settings.eagerByteCountMax,
+        if store == 0, bytes.count <= settings.eagerByteCountMax,
             link.pointee.sendCredit.take(eagerCharge(bytes.count))
         {
             enqueue(header, payload: bytes.baseAddress, request: index, on: link)
@@ -62,6 +64,9 @@ extension Engine {
 
     func writePayload(_ index: UInt32, _ byteCount: Int, to reply: UInt64, on link: LinkPointer) {
         let request = requests.pointer(index)
+        if request.pointee.store != 0, byteCount > 0 {
+            return storePayload(index, byteCount, to: reply, on: link)
+        }
         enqueue(
             FrameHeader(type: .rendezvousData, payloadByteCount: byteCount, request: reply),
             payload: request.pointee.buffer.map { UnsafeRawPointer($0) }, request: index, on: link)

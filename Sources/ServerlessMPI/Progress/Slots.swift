@@ -35,6 +35,10 @@ struct RequestSlot: SlabSlot {
     /// Bytes of the message.
     var byteCount = 0
     var call: UInt64 = 0
+    /// Of a send: the store that its payload goes through, 0 for the link.
+    var store: UInt8 = 0
+    /// A thread moves the payload between `buffer` and a store.
+    var isTransferring = false
 
     /// Bytes of the message that fit.
     var acceptedByteCount: Int { min(capacity, byteCount) }

@@ -38,6 +38,8 @@ final class StorageEngine: @unchecked Sendable {
 
     let store: any MessageStore
     let timeout: Duration
+    /// Finds the job's first cause where the store does not: links have a server for that.
+    private let arbiter: (@Sendable (MPIError) -> MPIError)?
     let monitor = Monitor()
     private(set) var pool: TransferPool?
 
@@ -57,9 +59,13 @@ final class StorageEngine: @unchecked Sendable {
     var transferCount = 0
     private var nextID: UInt32 = 1
 
-    init(store: any MessageStore, timeout: Duration) {
+    init(
+        store: any MessageStore, timeout: Duration,
+        arbiter: (@Sendable (MPIError) -> MPIError)? = nil
+    ) {
         self.store = store
         self.timeout = timeout
+        self.arbiter = arbiter
         if !store.transfersAtOnce { pool = TransferPool() }
     }
 
@@ -96,7 +102,7 @@ final class StorageEngine: @unchecked Sendable {
     @discardableResult
     func fail(_ cause: MPIError) -> MPIError {
         if let failure = monitor.withLock({ failure }) { return failure }
-        let first = store.publish(cause: cause)
+        let first = arbiter?(cause) ?? store.publish(cause: cause)
         let settled = monitor.withLock {
             if failure == nil {
                 failure = first
@@ -107,6 +113,15 @@ final class StorageEngine: @unchecked Sendable {
         }
         store.wake()
         return settled
+    }
+
+    /// The job has failed elsewhere.
+    func jobFailed(_ cause: MPIError) {
+        monitor.withLock {
+            if failure == nil { failure = cause }
+            monitor.broadcast()
+        }
+        store.wake()
     }
 
     func missedDeadline(_ operation: String, _ awaited: String) -> MPIError {

@@ -31,8 +31,8 @@ struct StorageMembership {
             value(JoinConfiguration.Variable.requestID).map { RequestID(naming: $0) } ?? .random()
         let store: any MessageStore
         switch url.place {
-        case .redis: store = try RedisStore(url, rank: rank, requestID: requestID)
-        case .s3: store = try S3Store(url, rank: rank, requestID: requestID)
+        case .redis: store = try RedisStore(url, .claim(rank: rank, requestID))
+        case .s3: store = try S3Store(url, .claim(rank: rank, requestID))
         }
         let engine = StorageEngine(store: store, timeout: url.timeout)
         world = StorageCommunicator(

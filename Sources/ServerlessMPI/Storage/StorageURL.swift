@@ -15,6 +15,14 @@ public struct StorageURL: Sendable, Equatable {
         case redis(host: String, port: UInt16)
         /// `folder` is empty or ends in `/`; `endpoint` is a URL without a path.
         case s3(bucket: String, folder: String, region: String?, endpoint: String?)
+
+        /// The channel that a store here is.
+        public var channel: Channel {
+            switch self {
+            case .redis: .redis
+            case .s3: .s3
+            }
+        }
     }
 
     /// Names of environment variables; docs/OPERATING.md describes them.
@@ -59,21 +67,35 @@ public struct StorageURL: Sendable, Equatable {
     }
 }
 
+extension StorageURL.Place: CustomStringConvertible {
+    /// As `StorageURL.place(parsing:)` takes it.
+    public var description: String {
+        let settings = settings.joined(separator: "&")
+        return address + (settings.isEmpty ? "" : "?\(settings)")
+    }
+
+    /// Up to where a job's name belongs.
+    fileprivate var address: String {
+        switch self {
+        case .redis(let host, let port):
+            "redis://\(host.contains(":") ? "[\(host)]" : host):\(port)/"
+        case .s3(let bucket, let folder, _, _): "s3://\(bucket)/\(folder)"
+        }
+    }
+
+    fileprivate var settings: [String] {
+        guard case .s3(_, _, let region, let endpoint) = self else { return [] }
+        return [region.map { "region=\($0)" }, endpoint.map { "endpoint=\($0)" }]
+            .compactMap { $0 }
+    }
+}
+
 extension StorageURL: CustomStringConvertible {
     public var description: String {
-        var text: String
-        var more = ""
-        switch place {
-        case .redis(let host, let port):
-            text = "redis://\(host.contains(":") ? "[\(host)]" : host):\(port)/\(job)"
-        case .s3(let bucket, let folder, let region, let endpoint):
-            text = "s3://\(bucket)/\(folder)\(job)"
-            if let region { more += "&region=\(region)" }
-            if let endpoint { more += "&endpoint=\(endpoint)" }
-        }
+        var text = place.address + job
         text += "?epoch=\(epoch)&size=\(size)&join-timeout=\(JoinURL.seconds(joinTimeout))"
         text += "&timeout=\(JoinURL.seconds(timeout))&expiry=\(JoinURL.seconds(expiry))"
-        return text + more
+        return text + place.settings.map { "&\($0)" }.joined()
     }
 }
 
@@ -106,6 +128,18 @@ extension StorageURL {
         self.init(place: place, job: String(job), size: 0)
         for item in rest[question...].dropFirst().split(separator: "&") { try apply(item) }
         guard size > 0 else { throw wrong("size=N, the number of ranks, is missing") }
+    }
+
+    /// Where a store is, without a job: `redis://HOST:PORT` or
+    /// `s3://BUCKET/FOLDER?endpoint=URL&region=NAME`.
+    public static func place(parsing text: String) throws(MPIError) -> Place {
+        let question = text.firstIndex(of: "?") ?? text.endIndex
+        var place = String(text[..<question])
+        while place.hasSuffix("/") { place.removeLast() }
+        let settings = text[question...].dropFirst()
+        return try StorageURL(
+            parsing: "\(place)/job?size=1" + (settings.isEmpty ? "" : "&\(settings)")
+        ).place
     }
 
     private static func bucket(_ name: Substring) throws(MPIError) -> String {

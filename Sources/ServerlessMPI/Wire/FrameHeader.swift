@@ -19,6 +19,8 @@ enum FrameType: UInt8, CaseIterable {
     case abort
     /// On relayed links, from the higher rank: a payload it asked for is here in full.
     case receipt
+    /// The payload asked for lies in store number `tag` under number `reply`.
+    case storedPayload = 32
 }
 
 /// Bounds that hold before any memory is allocated for a frame.
@@ -105,6 +107,8 @@ struct FrameHeader: Equatable {
             hasNoEnvelope && request != 0
         case .rendezvousData:
             hasNoEnvelope && request != 0 && reply == 0
+        case .storedPayload:
+            tag > 0 && source == 0 && contextID == 0 && call == 0 && request != 0 && reply != 0
         case .credit, .bye, .abort, .receipt:
             hasNoEnvelope && request == 0 && reply == 0
         }
@@ -118,7 +122,7 @@ struct FrameHeader: Equatable {
     var followingByteCount: Int {
         switch type {
         case .eager, .rendezvousData, .abort: payloadByteCount
-        case .requestToSend, .clearToSend, .credit, .bye, .receipt: 0
+        case .requestToSend, .clearToSend, .credit, .bye, .receipt, .storedPayload: 0
         }
     }
 }
@@ -127,7 +131,7 @@ extension FrameType {
     fileprivate var payloadByteCountMax: Int {
         switch self {
         case .eager: FrameLimit.eagerByteCountMax
-        case .requestToSend, .clearToSend, .rendezvousData: FrameLimit.messageByteCountMax
+        case .requestToSend, .clearToSend, .rendezvousData, .storedPayload: FrameLimit.messageByteCountMax
         case .abort: FrameLimit.abortByteCountMax
         case .credit, .bye, .receipt: 0
         }

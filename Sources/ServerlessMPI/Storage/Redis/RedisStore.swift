@@ -35,7 +35,7 @@ final class RedisStore: MessageStore, @unchecked Sendable {
     /// meeting is over, nobody needs it. Under the monitor's lock.
     var metBoards: [UInt64: String] = [:]
 
-    init(_ url: StorageURL, rank: Int?, requestID: RequestID) throws(MPIError) {
+    init(_ url: StorageURL, _ seat: StoreSeat) throws(MPIError) {
         guard case .redis(let host, let port) = url.place else {
             throw .invalidArgument("join", "this is no redis:// URL")
         }
@@ -54,9 +54,14 @@ final class RedisStore: MessageStore, @unchecked Sendable {
         interrupt = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         timeout = url.timeout
         size = url.size
-        self.rank = try Self.claim(
-            rank, of: size, requestID, prefix, expiryMilliseconds, commands, deadline)
-        try awaitAll(deadline)
+        switch seat {
+        case .claim(let wanted, let requestID):
+            rank = try Self.claim(
+                wanted, of: size, requestID, prefix, expiryMilliseconds, commands, deadline)
+            try awaitAll(deadline)
+        case .member(let rank):
+            self.rank = rank
+        }
     }
 
     deinit { close(interrupt) }
@@ -176,14 +181,21 @@ final class RedisStore: MessageStore, @unchecked Sendable {
         deadline: ContinuousClock.Instant
     ) throws(MPIError) {
         let frame = arrival.frame
-        let command = frame.place == .shared ? "GET" : "GETDEL"
+        try fetch(
+            into: buffer, from: frame.sender, frame.place == .shared ? "GET" : "GETDEL", deadline
+        ) { partKey(sender: frame.sender, frame.number, $0) }
+    }
+
+    /// Brings the parts of a payload.
+    private func fetch(
+        into buffer: UnsafeMutableRawBufferPointer, from sender: Int, _ command: String,
+        _ deadline: ContinuousClock.Instant, key: (Int) -> String
+    ) throws(MPIError) {
         let starts = Array(stride(from: 0, to: buffer.count, by: Self.partByteCount))
         try monitor.withLock { () throws(MPIError) in
             try commands.settle(deadline: deadline)
             for index in starts.indices {
-                try commands.append([
-                    command, partKey(sender: frame.sender, frame.number, index),
-                ])
+                try commands.append([command, key(index)])
             }
             try commands.flush()
             for start in starts {
@@ -199,7 +211,7 @@ final class RedisStore: MessageStore, @unchecked Sendable {
                         .system, operation: "redis",
                         reason: "the payload of a message is gone; was it not received before it "
                             + "expired (expiry=SECONDS of the join URL), or does the server evict "
-                            + "keys (set maxmemory-policy noeviction)?", peer: frame.sender)
+                            + "keys (set maxmemory-policy noeviction)?", peer: sender)
                 }
                 meter.read(part.count)
             }
@@ -219,6 +231,39 @@ final class RedisStore: MessageStore, @unchecked Sendable {
             try? commands.flush()
         }
         meter.removal()
+    }
+
+    // MARK: Payloads of messages that go another way
+
+    private func payloadKey(sender: Int, _ number: UInt64, _ index: Int) -> String {
+        "\(prefix)payload:\(sender):\(number):\(index)"
+    }
+
+    func leave(
+        _ payload: UnsafeRawBufferPointer, number: UInt64, for receiver: Int,
+        deadline: ContinuousClock.Instant
+    ) throws(MPIError) {
+        try monitor.withLock { () throws(MPIError) in
+            for (index, start) in stride(
+                from: 0, to: payload.count, by: Self.partByteCount
+            ).enumerated() {
+                let part = payload.part(start, min(Self.partByteCount, payload.count - start))
+                let key = payloadKey(sender: rank, number, index)
+                try commands.append(["PSETEX", key, expiryMilliseconds], part)
+                try commands.flush()
+                meter.write(part.count)
+            }
+            try commands.settle(deadline: deadline)
+        }
+    }
+
+    func take(
+        into buffer: UnsafeMutableRawBufferPointer, number: UInt64, from sender: Int,
+        deadline: ContinuousClock.Instant
+    ) throws(MPIError) {
+        try fetch(into: buffer, from: sender, "GETDEL", deadline) {
+            payloadKey(sender: sender, number, $0)
+        }
     }
 
     // MARK: The end

@@ -26,6 +26,8 @@ final class S3Store: MessageStore, @unchecked Sendable {
     let bucket: S3Client
     let folder: String
     let timeout: Duration
+    /// Is it by the store that this rank hears of failures?
+    let watchesCause: Bool
     /// For the reads of one look, removals, and meetings.
     let pool = TransferPool()
     let monitor = Monitor()
@@ -43,7 +45,7 @@ final class S3Store: MessageStore, @unchecked Sendable {
     private var pause = pauseMin
     private var nextLook = ContinuousClock.now
 
-    init(_ url: StorageURL, rank: Int?, requestID: RequestID) throws(MPIError) {
+    init(_ url: StorageURL, _ seat: StoreSeat) throws(MPIError) {
         guard case .s3(let name, let folder, let region, let endpoint) = url.place else {
             throw .invalidArgument("join", "this is no s3:// URL")
         }
@@ -63,8 +65,15 @@ final class S3Store: MessageStore, @unchecked Sendable {
         sentCounts = Array(repeating: 0, count: url.size)
         nextNumbers = Array(repeating: 1, count: url.size)
         let deadline = ContinuousClock.now + url.joinTimeout
-        self.rank = try Self.claim(rank, of: size, requestID, bucket, self.folder, deadline)
-        try awaitAll(deadline)
+        switch seat {
+        case .claim(let wanted, let requestID):
+            watchesCause = true
+            rank = try Self.claim(wanted, of: size, requestID, bucket, self.folder, deadline)
+            try awaitAll(deadline)
+        case .member(let rank):
+            watchesCause = false
+            self.rank = rank
+        }
     }
 
     func messageKey(to receiver: Int, from sender: Int, _ number: UInt64) -> String {
@@ -248,6 +257,38 @@ final class S3Store: MessageStore, @unchecked Sendable {
         }
         remove([key])
     }
+
+    // MARK: Payloads of messages that go another way
+
+    private func payloadKey(to receiver: Int, from sender: Int, _ number: UInt64) -> String {
+        "\(folder)payload/\(receiver)/\(sender)/\(number)"
+    }
+
+    func leave(
+        _ payload: UnsafeRawBufferPointer, number: UInt64, for receiver: Int,
+        deadline: ContinuousClock.Instant
+    ) throws(MPIError) {
+        let key = payloadKey(to: receiver, from: rank, number)
+        try write(key, payload, String(payload.count), deadline: deadline)
+    }
+
+    func take(
+        into buffer: UnsafeMutableRawBufferPointer, number: UInt64, from sender: Int,
+        deadline: ContinuousClock.Instant
+    ) throws(MPIError) {
+        let key = payloadKey(to: rank, from: sender, number)
+        meter.read(buffer.count)
+        let object = try translated("recv") { () throws(AWSError) in
+            try bucket.get(key, range: 0..<buffer.count, into: buffer, deadline: deadline)
+        }
+        guard object?.byteCount == buffer.count else {
+            throw MPIError(
+                .system, operation: "recv", reason: "the payload \(key) is gone", peer: sender)
+        }
+        remove([key])
+    }
+
+    // MARK: What is not needed any more
 
     func discard(_ arrival: Arrival) {
         remove([messageKey(to: rank, from: arrival.frame.sender, arrival.frame.number)])
