@@ -8,9 +8,9 @@ import MessagePassing
 ///
 /// `withWorld` makes the world when the join URL or the environment names channels.
 ///
-/// **Messages** are announced, matched and answered over the link of the two ranks; the payload of
-/// those that the plan gives to a store is left there once the receiver wants it, and fetched.
-/// The sender alone decides, so that any receive, probe or cancel finds what it would find without
+/// **Messages** are announced and matched over the link of the two ranks; the payload of those that
+/// the plan gives to a store is left there, and fetched by the receive that matches. The sender
+/// alone decides, so that any receive, probe or cancel finds what it would find without
 /// stores. Gather, scatter, alltoall, their uneven forms and reduce are made of such messages:
 /// each is routed by its own size, and ranks need not know each other's counts.
 ///

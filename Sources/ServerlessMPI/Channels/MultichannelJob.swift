@@ -41,6 +41,8 @@ final class MultichannelJob: Sendable {
                 store: store, timeout: url.timeout, arbiter: { world.engine.abort($0) })
         }
         self.engines = engines
+        // A first thread, so that later there is one to take transfers, whatever the system has left.
+        world.engine.storeTransfers.submit {}
         world.engine.payloadStores = plan.stores.compactMap { engines[$0]?.store }
     }
 

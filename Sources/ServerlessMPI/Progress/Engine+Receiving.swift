@@ -105,6 +105,10 @@ extension Engine {
             let peer = Int(message.pointee.peer)
             messages.giveBack(index)
             if let link = links[peer] { grant(receiver, reply: reply, on: link) }
+        case .stored:
+            let found = message.pointee
+            messages.giveBack(index)
+            awaitStored(found, into: receiver)
         case .ownSend:
             let sender = UInt32(truncatingIfNeeded: message.pointee.reply)
             messages.giveBack(index)

@@ -26,7 +26,6 @@ extension Engine {
         request.pointee.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
         request.pointee.capacity = bytes.count
         request.pointee.byteCount = bytes.count
-        request.pointee.store = store
         guard let link = links[peer] ?? demandLink(to: peer) else {
             sendToSelf(index, in: space)
             return RequestHandle(rawValue: requests.name(index))
@@ -39,7 +38,9 @@ extension Engine {
         var header = FrameHeader(
             type: .eager, source: Int32(space.rank), tag: tag.rawValue,
             contextID: space.contextID, call: call, payloadByteCount: bytes.count)
-        if store == 0, bytes.count <= settings.eagerByteCountMax,
+        if store != 0, bytes.count > 0 {
+            storePayload(index, header, in: store, on: link)
+        } else if bytes.count <= settings.eagerByteCountMax,
             link.pointee.sendCredit.take(eagerCharge(bytes.count))
         {
             enqueue(header, payload: bytes.baseAddress, request: index, on: link)
@@ -64,9 +65,6 @@ extension Engine {
 
     func writePayload(_ index: UInt32, _ byteCount: Int, to reply: UInt64, on link: LinkPointer) {
         let request = requests.pointer(index)
-        if request.pointee.store != 0, byteCount > 0 {
-            return storePayload(index, byteCount, to: reply, on: link)
-        }
         enqueue(
             FrameHeader(type: .rendezvousData, payloadByteCount: byteCount, request: reply),
             payload: request.pointee.buffer.map { UnsafeRawPointer($0) }, request: index, on: link)

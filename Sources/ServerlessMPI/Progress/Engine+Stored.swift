@@ -1,7 +1,7 @@
-// Messages whose payload takes another way: announced, matched and asked for over the link like any
-// long message, but then left in a store, from where the receiver fetches it once the sender says
-// under which number it lies. So order, matching, probes and cancelling stay where they are, the
-// store holds nothing that nobody waits for, and nobody polls it.
+// Messages whose payload goes through a store: the link announces them, in their place among the
+// others, and says when the store has the payload; the receive that matches fetches it. So order,
+// matching, probes and cancelling stay where they are, and nobody polls a store. A send is complete
+// when the store has its payload, whether or not anybody receives: stores have room.
 
 import MessagePassing
 
@@ -12,11 +12,18 @@ protocol PayloadStore: AnyObject, Sendable {
         _ payload: UnsafeRawBufferPointer, number: UInt64, for receiver: Int,
         deadline: ContinuousClock.Instant
     ) throws(MPIError)
-    /// Brings a payload that is there, and removes it.
+    /// Brings the first bytes of a payload of `byteCount` bytes that is there, and removes it.
     func take(
-        into buffer: UnsafeMutableRawBufferPointer, number: UInt64, from sender: Int,
-        deadline: ContinuousClock.Instant
+        into buffer: UnsafeMutableRawBufferPointer, of byteCount: Int, number: UInt64,
+        from sender: Int, deadline: ContinuousClock.Instant
     ) throws(MPIError)
+}
+
+/// A payload in a store, as its receiver knows it.
+struct StoredPayload: Hashable {
+    /// World rank of the sender, whose numbers they are.
+    let sender: Int32
+    let number: UInt64
 }
 
 extension Engine {
@@ -27,19 +34,22 @@ extension Engine {
         .now + (settings.timeout ?? Self.transferTimeout)
     }
 
-    /// The receiver is ready: leaves the payload in the request's store, then says so.
-    func storePayload(_ index: UInt32, _ byteCount: Int, to reply: UInt64, on link: LinkPointer) {
-        let request = requests.pointer(index)
-        request.pointee.isTransferring = true
+    /// Announces a message and begins to leave its payload in a store. `header` is an eager one's.
+    func storePayload(
+        _ index: UInt32, _ header: FrameHeader, in store: UInt8, on link: LinkPointer
+    ) {
         storedPayloadCount += 1
         let number = storedPayloadCount
-        let store = request.pointee.store
+        var announcement = header
+        announcement.type = .storedMessage
+        announcement.request = UInt64(store)
+        announcement.reply = number
+        enqueue(announcement, on: link)
+        let request = requests.pointer(index)
+        request.pointee.isTransferring = true
         let receiver = Int(request.pointee.peer)
         let payload = Foreign(
-            UnsafeRawBufferPointer(start: request.pointee.buffer, count: byteCount))
-        let header = FrameHeader(
-            type: .storedPayload, tag: Int32(store), payloadByteCount: byteCount, request: reply,
-            reply: number)
+            UnsafeRawBufferPointer(start: request.pointee.buffer, count: header.payloadByteCount))
         let target = payloadStores[Int(store) - 1]
         let deadline = transferDeadline
         storeTransfers.submit { [self] in
@@ -48,28 +58,49 @@ extension Engine {
                     payload.bytes, number: number, for: receiver, deadline: deadline)
             } done: {
                 guard let link = links[receiver] else { return }
-                enqueue(header, request: index, on: link)
+                enqueue(
+                    FrameHeader(type: .storedPayload, reply: number), request: index, on: link)
                 if !link.pointee.isWriteBlocked { flush(link) }
             }
         }
     }
 
-    /// The sender has left the payload of a receive in a store.
-    func fetchPayload(_ index: UInt32, from store: any PayloadStore, _ number: UInt64) {
-        let request = requests.pointer(index)
-        request.pointee.phase = .matched
+    /// A receive has matched a stored message: fetches the payload once it is there.
+    func awaitStored(_ message: MessageSlot, into receiver: UInt32) {
+        let payload = StoredPayload(sender: message.peer, number: message.reply)
+        if storedPayloads.remove(payload) != nil {
+            fetch(payload, from: message.store, into: receiver)
+        } else {
+            storedReceives[payload] = (receiver, message.store)
+        }
+    }
+
+    /// The sender says that a store has a payload.
+    func storedPayloadArrived(number: UInt64, from peer: Int32) {
+        let payload = StoredPayload(sender: peer, number: number)
+        if let (receiver, store) = storedReceives.removeValue(forKey: payload) {
+            fetch(payload, from: store, into: receiver)
+        } else {
+            storedPayloads.insert(payload)
+        }
+    }
+
+    private func fetch(_ payload: StoredPayload, from store: UInt8, into receiver: UInt32) {
+        let request = requests.pointer(receiver)
         request.pointee.isTransferring = true
-        let sender = Int(request.pointee.peer)
         let buffer = ForeignTarget(
             UnsafeMutableRawBufferPointer(
                 start: request.pointee.buffer, count: request.pointee.acceptedByteCount))
+        let byteCount = request.pointee.byteCount
+        let source = payloadStores[Int(store) - 1]
         let deadline = transferDeadline
         storeTransfers.submit { [self] in
-            transfer(index) { () throws(MPIError) in
-                try store.take(
-                    into: buffer.bytes, number: number, from: sender, deadline: deadline)
+            transfer(receiver) { () throws(MPIError) in
+                try source.take(
+                    into: buffer.bytes, of: byteCount, number: payload.number,
+                    from: Int(payload.sender), deadline: deadline)
             } done: {
-                complete(index)
+                complete(receiver)
             }
         }
     }

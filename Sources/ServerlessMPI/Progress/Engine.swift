@@ -79,6 +79,9 @@ final class Engine: @unchecked Sendable {
     let storeTransfers = TransferPool()
     /// Number of the latest payload this rank has left in a store.
     var storedPayloadCount: UInt64 = 0
+    /// Payloads in stores that no receive has matched yet, and receives whose payload is not there.
+    var storedPayloads: Set<StoredPayload> = []
+    var storedReceives: [StoredPayload: (receiver: UInt32, store: UInt8)] = [:]
 
     /// Bytes of messages to oneself that wait in memory.
     var ownBufferedByteCount = 0

@@ -19,8 +19,10 @@ enum FrameType: UInt8, CaseIterable {
     case abort
     /// On relayed links, from the higher rank: a payload it asked for is here in full.
     case receipt
-    /// The payload asked for lies in store number `tag` under number `reply`.
-    case storedPayload = 32
+    /// A message whose payload goes through store number `request` under number `reply`.
+    case storedMessage = 32
+    /// The payload of stored message number `reply` is in its store.
+    case storedPayload
 }
 
 /// Bounds that hold before any memory is allocated for a frame.
@@ -107,8 +109,11 @@ struct FrameHeader: Equatable {
             hasNoEnvelope && request != 0
         case .rendezvousData:
             hasNoEnvelope && request != 0 && reply == 0
+        case .storedMessage:
+            tag >= 0 && source >= 0 && source <= FrameLimit.rankMax && contextID != 0
+                && request != 0 && reply != 0
         case .storedPayload:
-            tag > 0 && source == 0 && contextID == 0 && call == 0 && request != 0 && reply != 0
+            hasNoEnvelope && request == 0 && reply != 0
         case .credit, .bye, .abort, .receipt:
             hasNoEnvelope && request == 0 && reply == 0
         }
@@ -122,7 +127,8 @@ struct FrameHeader: Equatable {
     var followingByteCount: Int {
         switch type {
         case .eager, .rendezvousData, .abort: payloadByteCount
-        case .requestToSend, .clearToSend, .credit, .bye, .receipt, .storedPayload: 0
+        case .requestToSend, .clearToSend, .credit, .bye, .receipt: 0
+        case .storedMessage, .storedPayload: 0
         }
     }
 }
@@ -131,9 +137,10 @@ extension FrameType {
     fileprivate var payloadByteCountMax: Int {
         switch self {
         case .eager: FrameLimit.eagerByteCountMax
-        case .requestToSend, .clearToSend, .rendezvousData, .storedPayload: FrameLimit.messageByteCountMax
+        case .requestToSend, .clearToSend, .rendezvousData, .storedMessage:
+            FrameLimit.messageByteCountMax
         case .abort: FrameLimit.abortByteCountMax
-        case .credit, .bye, .receipt: 0
+        case .credit, .bye, .receipt, .storedPayload: 0
         }
     }
 }

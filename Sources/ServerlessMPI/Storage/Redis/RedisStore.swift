@@ -181,21 +181,24 @@ final class RedisStore: MessageStore, @unchecked Sendable {
         deadline: ContinuousClock.Instant
     ) throws(MPIError) {
         let frame = arrival.frame
-        try fetch(
-            into: buffer, from: frame.sender, frame.place == .shared ? "GET" : "GETDEL", deadline
-        ) { partKey(sender: frame.sender, frame.number, $0) }
+        let command = frame.place == .shared ? "GET" : "GETDEL"
+        try fetch(into: buffer, from: frame.sender, deadline) { index, _ in
+            [command, partKey(sender: frame.sender, frame.number, index)]
+        }
     }
 
     /// Brings the parts of a payload.
+    /// - Parameter command: for a part's number and how many of its bytes are wanted.
     private func fetch(
-        into buffer: UnsafeMutableRawBufferPointer, from sender: Int, _ command: String,
-        _ deadline: ContinuousClock.Instant, key: (Int) -> String
+        into buffer: UnsafeMutableRawBufferPointer, from sender: Int,
+        _ deadline: ContinuousClock.Instant, command: (Int, Int) -> [String]
     ) throws(MPIError) {
         let starts = Array(stride(from: 0, to: buffer.count, by: Self.partByteCount))
         try monitor.withLock { () throws(MPIError) in
             try commands.settle(deadline: deadline)
-            for index in starts.indices {
-                try commands.append([command, key(index)])
+            for (index, start) in starts.enumerated() {
+                try commands.append(
+                    command(index, min(Self.partByteCount, buffer.count - start)))
             }
             try commands.flush()
             for start in starts {
@@ -220,11 +223,17 @@ final class RedisStore: MessageStore, @unchecked Sendable {
 
     func discard(_ arrival: Arrival) {
         guard arrival.frame.place == .apart else { return }
-        let count =
-            (arrival.frame.payloadByteCount + Self.partByteCount - 1) / Self.partByteCount
-        let keys = (0..<count).map {
-            partKey(sender: arrival.frame.sender, arrival.frame.number, $0)
-        }
+        unlink(
+            (0..<Self.partCount(arrival.frame.payloadByteCount)).map {
+                partKey(sender: arrival.frame.sender, arrival.frame.number, $0)
+            })
+    }
+
+    private static func partCount(_ byteCount: Int) -> Int {
+        (byteCount + partByteCount - 1) / partByteCount
+    }
+
+    private func unlink(_ keys: [String]) {
         monitor.withLock {
             // What stays expires.
             try? commands.append(["UNLINK"] + keys)
@@ -258,12 +267,19 @@ final class RedisStore: MessageStore, @unchecked Sendable {
     }
 
     func take(
-        into buffer: UnsafeMutableRawBufferPointer, number: UInt64, from sender: Int,
-        deadline: ContinuousClock.Instant
+        into buffer: UnsafeMutableRawBufferPointer, of byteCount: Int, number: UInt64,
+        from sender: Int, deadline: ContinuousClock.Instant
     ) throws(MPIError) {
-        try fetch(into: buffer, from: sender, "GETDEL", deadline) {
-            payloadKey(sender: sender, number, $0)
+        let key = { self.payloadKey(sender: sender, number, $0) }
+        if buffer.count == byteCount {
+            return try fetch(into: buffer, from: sender, deadline) { index, _ in
+                ["GETDEL", key(index)]
+            }
         }
+        try fetch(into: buffer, from: sender, deadline) { index, length in
+            ["GETRANGE", key(index), "0", String(length - 1)]
+        }
+        unlink((0..<Self.partCount(byteCount)).map(key))
     }
 
     // MARK: The end

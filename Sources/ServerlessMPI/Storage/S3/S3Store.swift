@@ -273,19 +273,20 @@ final class S3Store: MessageStore, @unchecked Sendable {
     }
 
     func take(
-        into buffer: UnsafeMutableRawBufferPointer, number: UInt64, from sender: Int,
-        deadline: ContinuousClock.Instant
+        into buffer: UnsafeMutableRawBufferPointer, of byteCount: Int, number: UInt64,
+        from sender: Int, deadline: ContinuousClock.Instant
     ) throws(MPIError) {
         let key = payloadKey(to: rank, from: sender, number)
+        defer { remove([key]) }
+        if buffer.isEmpty { return }
         meter.read(buffer.count)
         let object = try translated("recv") { () throws(AWSError) in
             try bucket.get(key, range: 0..<buffer.count, into: buffer, deadline: deadline)
         }
-        guard object?.byteCount == buffer.count else {
+        guard object?.byteCount == buffer.count, object?.totalByteCount == byteCount else {
             throw MPIError(
                 .system, operation: "recv", reason: "the payload \(key) is gone", peer: sender)
         }
-        remove([key])
     }
 
     // MARK: What is not needed any more
