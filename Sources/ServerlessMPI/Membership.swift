@@ -5,7 +5,7 @@ import MessagePassing
 
 /// One rank's time in a job.
 struct Membership {
-    let direct: ServerlessCommunicator
+    let world: ServerlessCommunicator
     /// Over several channels, if the configuration names any.
     let channels: MultichannelCommunicator?
     let control: ControlThread?
@@ -18,7 +18,7 @@ struct Membership {
         let settings = try EngineSettings(for: configuration)
         guard let configuration else {
             let engine = try Engine(rank: 0, links: [nil], settings: settings)
-            direct = ServerlessCommunicator(
+            world = ServerlessCommunicator(
                 engine: engine, space: engine.world, setUp: .alone)
             channels = nil
             control = nil
@@ -47,9 +47,9 @@ struct Membership {
         engine.setReporter { control.report($0) }
         control.setFailureHandler { engine.jobFailed($0) }
         self.control = control
-        direct = ServerlessCommunicator(engine: engine, space: engine.world, setUp: setUp)
+        world = ServerlessCommunicator(engine: engine, space: engine.world, setUp: setUp)
         do throws(MPIError) {
-            channels = try Self.openChannels(of: configuration, over: direct, control)
+            channels = try Self.openChannels(of: configuration, over: world, control)
         } catch {
             let first = engine.abort(error)
             control.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
@@ -71,8 +71,9 @@ struct Membership {
         return MultichannelCommunicator(direct, job)
     }
 
-    var world: any ServerlessWorld { channels ?? direct }
-    var engine: Engine { direct.engine }
+    /// What the program sees.
+    var programWorld: any ServerlessWorld { channels ?? world }
+    var engine: Engine { world.engine }
 
     /// Leaves in order, once the peers have what was sent to them.
     func end() throws(MPIError) {

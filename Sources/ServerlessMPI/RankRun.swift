@@ -64,7 +64,7 @@ public func runRank<Value: Sendable>(
             rank: configuration?.rank, cause: error, isOwn: true, description: "\(error)")
     }
     let outcome = Promise<Result<Value, any Error>>()
-    let world = membership.world
+    let world = membership.programWorld
     guard
         let thread = startProgramThread({
             outcome.fulfil(Result { try body(world) })

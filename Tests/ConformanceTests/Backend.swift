@@ -10,6 +10,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     case serverlessTLS = "serverless-tls"
     /// No link is there before a message needs it.
     case serverlessLazy = "serverless-lazy"
+    /// Links, and a real redis-server for all but the shortest payloads.
+    case channels
     /// Messages go through a real redis-server.
     case redis
     /// Messages go through S3's protocol, to two servers that know nothing of each other.
@@ -23,7 +25,7 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .threads: "conformance-threads"
         case .openmpi, .openmpiTCP: "conformance-openmpi"
-        case .serverless, .serverlessTLS, .serverlessLazy, .redis, .s3Ministack, .s3Moto:
+        case .serverless, .serverlessTLS, .serverlessLazy, .channels, .redis, .s3Ministack, .s3Moto:
             "conformance-serverless"
         }
     }
@@ -32,7 +34,7 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .openmpi, .openmpiTCP: Installation.runsMPI
         case .threads, .serverless, .serverlessTLS, .serverlessLazy: true
-        case .redis: Installation.find("redis-server") != nil
+        case .redis, .channels: Installation.find("redis-server") != nil
         case .s3Ministack, .s3Moto: s3Server.flatMap { Installation.findPeer($0) } != nil
         }
     }
@@ -63,13 +65,14 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     }
 
     /// A store holds every byte of a message in its memory: more than this machine may have.
-    static var unbounded: [Backend] { available.filter { $0 != .redis && $0.s3Server == nil } }
+    static var unbounded: [Backend] { available.filter { $0 != .redis && $0 != .channels && $0.s3Server == nil } }
 
     static var available: [Backend] { allCases.filter(\.isAvailable) }
 
     /// Those that tell ranks which call different collectives so.
     static let detectingMismatch: [Backend] = [
-        .threads, .serverless, .serverlessTLS, .serverlessLazy, .redis, .s3Ministack, .s3Moto,
+        .threads, .serverless, .serverlessTLS, .serverlessLazy, .channels, .redis, .s3Ministack,
+        .s3Moto,
     ].filter(scenarios.contains)
 
     /// Runs the conformance program on `ranks` ranks.
@@ -92,12 +95,13 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
                 command += ["--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "lo"]
             }
             command.append(program)
-        case .serverless, .serverlessTLS, .serverlessLazy:
+        case .serverless, .serverlessTLS, .serverlessLazy, .channels:
             let isLazy = self == .serverlessLazy
             command = [
                 Installation.path("mpi-compare"), "launch", "-n", "\(ranks)", "--environment",
-                isLazy ? Backend.serverlessTLS.rawValue : rawValue,
+                isLazy || self == .channels ? Backend.serverlessTLS.rawValue : rawValue,
             ]
+            if self == .channels { command += ["--channels", "sizes:direct@0,redis@16"] }
             if isLazy { command += ["--mesh", "0"] }
             command += ["--", program]
         case .redis, .s3Ministack, .s3Moto:

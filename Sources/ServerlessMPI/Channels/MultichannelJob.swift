@@ -44,6 +44,8 @@ final class MultichannelJob: Sendable {
         // A first thread, so that later there is one to take transfers, whatever the system has left.
         world.engine.storeTransfers.submit {}
         world.engine.payloadStores = plan.stores.compactMap { engines[$0]?.store }
+        // Nobody sends by way of a store before all know it.
+        try world.barrier()
     }
 
     /// Compares what the ranks were told; the job's name in the stores, which no earlier job of this

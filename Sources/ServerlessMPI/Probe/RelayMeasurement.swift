@@ -52,12 +52,12 @@ enum RelayMeasurement {
     ) throws(MPIError) -> Value {
         let membership = try Membership(configuration)
         do throws(MPIError) {
-            let value = try part(membership.direct)
+            let value = try part(membership.world)
             try membership.end()
             return value
         } catch {
             _ = membership.fail(error)
-            membership.engine.closeLinks()
+            membership.world.engine.closeLinks()
             throw error
         }
     }

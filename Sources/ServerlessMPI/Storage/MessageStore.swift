@@ -89,6 +89,12 @@ protocol MessageStore: PayloadStore, Sendable {
         _ meeting: Meeting
     ) throws(MPIError)
 
+    /// Shows that this rank lives.
+    func renewLease() throws(MPIError)
+    /// A rank that has shown no sign of life for the lease's time and has not left, if one is known.
+    /// - Parameter isWaitedFor: does this rank wait for others? Where looking has a price, only then.
+    func lostRank(_ lease: Lease, isWaitedFor: Bool) throws(MPIError) -> Int?
+
     /// Makes `cause` the job's first cause unless there is one; the first one.
     func publish(cause: MPIError) -> MPIError
     /// Says that this rank is done; the last one removes what the job left in the store.

@@ -100,6 +100,15 @@ extension StorageEngine {
         _ operation: String, probing: PollInterest = PollInterest(),
         _ ready: () throws(MPIError) -> Result?, awaited: () -> String
     ) throws(MPIError) -> Result {
+        try waiting { () throws(MPIError) in
+            try blockUncounted(operation, probing: probing, ready, awaited: awaited)
+        }
+    }
+
+    private func blockUncounted<Result>(
+        _ operation: String, probing: PollInterest,
+        _ ready: () throws(MPIError) -> Result?, awaited: () -> String
+    ) throws(MPIError) -> Result {
         let deadline = ContinuousClock.now + timeout
         monitor.lock()
         defer { monitor.unlock() }

@@ -2,6 +2,7 @@
 // for more. One lock, held for bookkeeping only; no request to the store is made under it.
 
 import MessagePassing
+import Synchronization
 
 /// One communicator on this rank. Its variables are guarded by its engine's lock.
 final class StorageSpace: @unchecked Sendable {
@@ -42,6 +43,10 @@ final class StorageEngine: @unchecked Sendable {
     private let arbiter: (@Sendable (MPIError) -> MPIError)?
     let monitor = Monitor()
     private(set) var pool: TransferPool?
+
+    private let waiters = Atomic<Int>(0)
+    /// Threads that wait for other ranks.
+    var waiterCount: Int { waiters.load(ordering: .relaxed) }
 
     // Under the monitor's lock.
     var spaces: [UInt64: StorageSpace] = [:]
@@ -129,6 +134,13 @@ final class StorageEngine: @unchecked Sendable {
             .timedOut, operation: operation,
             reason: "rank \(store.rank) of \(store.size) waited \(timeout) for \(awaited); check "
                 + "that every send has its receive and every rank is alive, or allow more time")
+    }
+
+    /// Counts the caller among those who wait for other ranks.
+    func waiting<Result>(_ body: () throws(MPIError) -> Result) throws(MPIError) -> Result {
+        waiters.add(1, ordering: .relaxed)
+        defer { waiters.subtract(1, ordering: .relaxed) }
+        return try body()
     }
 
     // MARK: Collectives

@@ -9,6 +9,8 @@ import MessagePassing
 /// - `size` (required), `epoch` (0), `join-timeout` (30), `timeout` (300): as in `JoinURL`.
 /// - `expiry` (3600): seconds after which Redis forgets what nobody has removed. On S3 a lifecycle
 ///   rule of the bucket does that.
+/// - `lease` (10 on Redis, 20 on S3): seconds after which a rank that shows no sign of life is lost;
+///   0: never. Signs cost requests (docs/OPERATING.md).
 /// - `region` (`AWS_REGION`), `endpoint` (AWS's own): S3 only.
 public struct StorageURL: Sendable, Equatable {
     public enum Place: Sendable, Equatable {
@@ -37,12 +39,15 @@ public struct StorageURL: Sendable, Equatable {
     public var joinTimeout: Duration
     public var timeout: Duration
     public var expiry: Duration
+    /// Zero for none; nil for the store's default.
+    public var lease: Duration?
 
     public init(
         place: Place, job: String, epoch: UInt64 = 0, size: Int,
         joinTimeout: Duration = .seconds(30), timeout: Duration = .seconds(300),
-        expiry: Duration = .seconds(3600)
+        expiry: Duration = .seconds(3600), lease: Duration? = nil
     ) {
+        self.lease = lease
         self.place = place
         self.job = job
         self.epoch = epoch
@@ -95,11 +100,18 @@ extension StorageURL: CustomStringConvertible {
         var text = place.address + job
         text += "?epoch=\(epoch)&size=\(size)&join-timeout=\(JoinURL.seconds(joinTimeout))"
         text += "&timeout=\(JoinURL.seconds(timeout))&expiry=\(JoinURL.seconds(expiry))"
+        if let lease { text += "&lease=\(JoinURL.seconds(lease))" }
         return text + place.settings.map { "&\($0)" }.joined()
     }
 }
 
 extension StorageURL {
+    /// Nil if ranks do not show each other that they live.
+    var leaseOfRanks: Lease? {
+        guard let lease else { return place.channel == .redis ? .redisDefault : .s3Default }
+        return lease == .zero ? nil : Lease(time: lease)
+    }
+
     /// Errors: `invalidArgument`, one line that says which part is wrong.
     public init(parsing text: String) throws(MPIError) {
         let isRedis = text.hasPrefix("redis://")
@@ -169,6 +181,7 @@ extension StorageURL {
         case "join-timeout": joinTimeout = try JoinURL.parseTimeout(value, name)
         case "timeout": timeout = try JoinURL.parseTimeout(value, name)
         case "expiry": expiry = try JoinURL.parseTimeout(value, name)
+        case "lease": lease = value == "0" ? .zero : try JoinURL.parseTimeout(value, name)
         case "region", "endpoint":
             guard case .s3(let bucket, let folder, var region, var endpoint) = place,
                 !value.isEmpty

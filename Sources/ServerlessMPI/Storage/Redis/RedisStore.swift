@@ -30,6 +30,11 @@ final class RedisStore: MessageStore, @unchecked Sendable {
     private let inbox: RedisConnection
     private var isPopOutstanding = false
     private let interrupt: Int32
+    /// The lease's own connection: the others may be busy with payload for long.
+    let leases: Mutex<RedisConnection?>
+    /// When this rank last showed itself.
+    let renewals = Mutex<(latest: ContinuousClock.Instant?, previous: ContinuousClock.Instant?)>(
+        (nil, nil))
     private let lastNumber = Atomic<UInt64>(0)
     /// The latest board of each communicator on which this rank met all others: once the next
     /// meeting is over, nobody needs it. Under the monitor's lock.
@@ -56,10 +61,12 @@ final class RedisStore: MessageStore, @unchecked Sendable {
         size = url.size
         switch seat {
         case .claim(let wanted, let requestID):
+            leases = Mutex(try connect())
             rank = try Self.claim(
                 wanted, of: size, requestID, prefix, expiryMilliseconds, commands, deadline)
             try awaitAll(deadline)
         case .member(let rank):
+            leases = Mutex(nil)
             self.rank = rank
         }
     }
@@ -320,6 +327,7 @@ final class RedisStore: MessageStore, @unchecked Sendable {
     func leave(deadline: ContinuousClock.Instant) throws(MPIError) {
         try monitor.withLock { () throws(MPIError) in
             try commands.settle(deadline: deadline)
+            try endLease(deadline)
             let key = "\(prefix)left"
             let left = try commands.call(["INCR", key], deadline: deadline).value.integer
             if left == size {

@@ -184,7 +184,7 @@ extension S3Store {
         _ meeting: Meeting, _ body: () throws(MPIError) -> Void
     ) throws(MPIError) {
         do throws(MPIError) {
-            try body()
+            try meeting.communicator.engine.waiting(body)
         } catch {
             throw meeting.communicator.engine.fail(error)
         }

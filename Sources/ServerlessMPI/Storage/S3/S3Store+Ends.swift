@@ -96,6 +96,7 @@ extension S3Store {
 
     func leave(deadline: ContinuousClock.Instant) throws(MPIError) {
         pool.stop()
+        endLease(deadline)
         let prefix = "\(folder)left/"
         let isLast = try translated("leave") { () throws(AWSError) in
             let mark: [UInt8] = [1]

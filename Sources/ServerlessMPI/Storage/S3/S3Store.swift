@@ -5,6 +5,7 @@
 import AWSClient
 import Glibc
 import MessagePassing
+import Synchronization
 
 final class S3Store: MessageStore, @unchecked Sendable {
     /// The first read of a message brings so much; the rest is read once it is wanted.
@@ -17,6 +18,8 @@ final class S3Store: MessageStore, @unchecked Sendable {
     static let causeInterval = Duration.milliseconds(500)
     /// Messages of one sender that one look brings.
     private static let takenCountMax = 8
+    /// For one request of the lease.
+    static let leasePatience = Duration.seconds(10)
 
     let rank: Int
     let size: Int
@@ -31,6 +34,16 @@ final class S3Store: MessageStore, @unchecked Sendable {
     /// For the reads of one look, removals, and meetings.
     let pool = TransferPool()
     let monitor = Monitor()
+
+    struct Leases {
+        /// How often this rank has shown itself.
+        var signCount = 0
+        var lastLook: ContinuousClock.Instant?
+        /// The latest sign of each other rank, and since when it is the latest.
+        var seen: [Int: (count: Int, since: ContinuousClock.Instant)] = [:]
+    }
+
+    let leases = Mutex(Leases())
 
     // Under the monitor's lock.
     private var sentCounts: [UInt64]
