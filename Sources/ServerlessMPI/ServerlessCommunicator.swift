@@ -51,7 +51,7 @@ public final class ServerlessCommunicator: ServerlessWorld {
         store: UInt8
     ) throws(MPIError) -> RequestHandle {
         if destination == .none { return .completed }
-        try check(destination, tag, "send")
+        try checkDestination(destination, tag, "send")
         return try engine.isend(
             bytes, in: space, to: destination.rawValue, tag: tag, call: context.packedCall,
             store: store)
@@ -61,7 +61,7 @@ public final class ServerlessCommunicator: ServerlessWorld {
         into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
         if source == .none { return .completed }
-        try check(source, tag, "recv")
+        try checkSource(source, tag, "recv")
         return try engine.irecv(
             into: buffer, in: space, from: source, tag: tag, call: context.packedCall)
     }
@@ -78,9 +78,7 @@ public final class ServerlessCommunicator: ServerlessWorld {
         _ requests: UnsafeBufferPointer<RequestHandle>, index: inout Int
     ) throws(MPIError) -> Status {
         index = -1
-        if requests.isEmpty {
-            throw .invalidArgument("waitany", "there is no request to wait for")
-        }
+        try checkNotEmpty(requests)
         if let position = requests.firstIndex(of: .completed) {
             index = position
             return .empty
@@ -92,9 +90,7 @@ public final class ServerlessCommunicator: ServerlessWorld {
         _ requests: UnsafeBufferPointer<RequestHandle>,
         statuses: UnsafeMutableBufferPointer<Status>
     ) throws(MPIError) {
-        if !statuses.isEmpty && statuses.count != requests.count {
-            throw .invalidArgument("waitall", "one status per request, or none at all")
-        }
+        try checkStatuses(statuses, of: requests)
         try engine.waitAll(requests, statuses: statuses)
     }
 
@@ -106,13 +102,13 @@ public final class ServerlessCommunicator: ServerlessWorld {
 
     public func iprobe(from source: Source, tag: Tag) throws(MPIError) -> Status? {
         if source == .none { return .empty }
-        try check(source, tag, "iprobe")
+        try checkSource(source, tag, "iprobe")
         return try engine.poll { engine.probe(in: space, from: source, tag: tag)?.status }
     }
 
     public func probe(from source: Source, tag: Tag) throws(MPIError) -> Status {
         if source == .none { return .empty }
-        try check(source, tag, "probe")
+        try checkSource(source, tag, "probe")
         return try engine.block(awaiting: awaited(source, tag)) {
             engine.probe(in: space, from: source, tag: tag)?.status
         }
@@ -121,16 +117,16 @@ public final class ServerlessCommunicator: ServerlessWorld {
     public func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
-        if source == .none { return (.empty, .empty) }
-        try check(source, tag, "improbe")
+        if source == .none { return (.nothing, .empty) }
+        try checkSource(source, tag, "improbe")
         return try engine.poll { engine.claim(in: space, from: source, tag: tag) }
     }
 
     public func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
-        if source == .none { return (.empty, .empty) }
-        try check(source, tag, "mprobe")
+        if source == .none { return (.nothing, .empty) }
+        try checkSource(source, tag, "mprobe")
         return try engine.block(awaiting: awaited(source, tag)) {
             engine.claim(in: space, from: source, tag: tag)
         }
@@ -139,7 +135,7 @@ public final class ServerlessCommunicator: ServerlessWorld {
     public func imrecv(
         _ message: MessageHandle, into buffer: UnsafeMutableRawBufferPointer
     ) throws(MPIError) -> RequestHandle {
-        message == .empty ? .completed : try engine.imrecv(message, into: buffer)
+        message == .nothing ? .completed : try engine.imrecv(message, into: buffer)
     }
 
     // MARK: Communicators
@@ -152,24 +148,21 @@ public final class ServerlessCommunicator: ServerlessWorld {
         guard let plan = try planSplit(color: color, key: key, contextID: space.contextID) else {
             return nil
         }
-        return try child(plan.contextID, rank: plan.rank, group: plan.members)
+        return try child(plan)
     }
 
     public func dup() throws(MPIError) -> any Communicator { try dupDirect() }
 
     func dupDirect() throws(MPIError) -> ServerlessCommunicator {
-        let call = try beginCollective(.dup, root: nil)
-        let id = childContextID(parent: space.contextID, sequence: call.sequence, color: 0)
-        return try child(id, rank: rank, group: Array(0..<size))
+        try child(try planDup(contextID: space.contextID))
     }
 
-    private func child(
-        _ contextID: UInt64, rank: Int, group: [Int]
-    ) throws(MPIError) -> ServerlessCommunicator {
-        let worldRanks = group.map { space.group[$0] }
-        return ServerlessCommunicator(
+    private func child(_ plan: SplitPlan) throws(MPIError) -> ServerlessCommunicator {
+        ServerlessCommunicator(
             engine: engine,
-            space: try engine.openSpace(contextID: contextID, rank: rank, group: worldRanks),
+            space: try engine.openSpace(
+                contextID: plan.contextID, rank: plan.rank,
+                group: plan.members.map { space.group[$0] }),
             setUp: setUp)
     }
 
@@ -183,43 +176,7 @@ public final class ServerlessCommunicator: ServerlessWorld {
         try engine.beginCollective(in: space, operation, root: root)
     }
 
-    // MARK: Arguments
-
-    private func check(
-        _ destination: Destination, _ tag: Tag, _ operation: String
-    ) throws(MPIError) {
-        guard (0..<size).contains(destination.rawValue) else {
-            throw .invalidArgument(
-                operation, "there is no rank \(destination); use 0 ... \(size - 1)")
-        }
-        guard tag.rawValue >= 0 else {
-            throw .invalidArgument(
-                operation, "tag \(tag) cannot be sent; use 0 ... \(Tag.upperBound)")
-        }
-    }
-
-    private func check(_ source: Source, _ tag: Tag, _ operation: String) throws(MPIError) {
-        guard source == .any || (0..<size).contains(source.rawValue) else {
-            throw .invalidArgument(
-                operation, "there is no rank \(source); use 0 ... \(size - 1), or .any")
-        }
-        guard tag.rawValue >= 0 || tag == .any else {
-            throw .invalidArgument(
-                operation, "tag \(tag) matches nothing; use 0 ... \(Tag.upperBound), or .any")
-        }
-    }
-
     private func awaited(_ source: Source, _ tag: Tag) -> Awaited {
         .message(from: source == .any ? -1 : space.group[source.rawValue], tag: tag)
     }
-}
-
-extension RequestHandle {
-    /// The request of an operation with `.none`; slots are never named 0.
-    static let completed = RequestHandle(rawValue: 0)
-}
-
-extension MessageHandle {
-    /// The message that a probe of `.none` claims.
-    fileprivate static let empty = MessageHandle(rawValue: 0)
 }

@@ -25,7 +25,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .threads: "conformance-threads"
         case .openmpi, .openmpiTCP: "conformance-openmpi"
-        case .serverless, .serverlessTLS, .serverlessLazy, .channels, .redis, .s3Ministack, .s3Moto:
+        case .serverless, .serverlessTLS, .serverlessLazy, .channels, .redis, .s3Ministack,
+            .s3Moto:
             "conformance-serverless"
         }
     }
@@ -65,7 +66,9 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     }
 
     /// A store holds every byte of a message in its memory: more than this machine may have.
-    static var unbounded: [Backend] { available.filter { $0 != .redis && $0 != .channels && $0.s3Server == nil } }
+    static var unbounded: [Backend] {
+        available.filter { ![.redis, .channels].contains($0) && $0.s3Server == nil }
+    }
 
     static var available: [Backend] { allCases.filter(\.isAvailable) }
 

@@ -8,7 +8,8 @@ extension FaultTests {
     struct StorageFaults {
         @Test(
             "that is killed is named by all others within its lease",
-            .enabled(if: StorageJob.isPossible, StorageJob.missing), arguments: StorageJob.Store.all)
+            .enabled(if: StorageJob.isPossible, StorageJob.missing), arguments: StorageJob.Store.all
+        )
         func killed(_ store: StorageJob.Store) throws {
             let job = try StorageJob(store, size: 3, "&lease=4&timeout=120")
             try job.startAll(["hang-around"])
@@ -25,7 +26,8 @@ extension FaultTests {
 
         @Test(
             "that computes for several leases is not lost",
-            .enabled(if: StorageJob.isPossible, StorageJob.missing), arguments: StorageJob.Store.all)
+            .enabled(if: StorageJob.isPossible, StorageJob.missing), arguments: StorageJob.Store.all
+        )
         func computes(_ store: StorageJob.Store) throws {
             let job = try StorageJob(store, size: 3, "&lease=4&timeout=120")
             try job.startAll(["compute-then-talk", Machine.isFull ? "120" : "14"])

@@ -31,7 +31,8 @@ struct Sweep {
     /// - Throws: `UsageError` if a number of ranks is beyond an environment's limit.
     init(
         workload: any Workload.Type, options: WorkloadOptions, environments: [Environment],
-        channels: ChannelPlan?, ranks: [Int], iterations: Int, timeout: Duration, functions: LambdaOptions
+        channels: ChannelPlan?, ranks: [Int], iterations: Int, timeout: Duration,
+        functions: LambdaOptions
     ) throws {
         self.workload = workload
         self.options = options
