@@ -38,5 +38,27 @@ extension FaultTests {
                     "\(store): \(program.report)")
             }
         }
+
+        @Test(
+            "that has links, too, is named at once when it is killed",
+            .enabled(if: StorageJob.isPossible, StorageJob.missing))
+        func killedWithLinks() throws {
+            let store = try StoreProgram(.redis)
+            let job = try ServerlessJob(size: 3)
+            let variables = [
+                "SERVERLESS_MPI_CHANNELS": "sizes:direct@0,redis@100",
+                "SERVERLESS_MPI_REDIS": store.place,
+            ]
+            for rank in 0..<3 {
+                try job.start(rank: rank, ["hang-around"], replacing: variables)
+            }
+            for rank in job.ranks { try rank.waitForOutput("is process") }
+            job.ranks[1].send(SIGKILL)
+            for rank in [0, 2] {
+                let program = job.ranks[rank]
+                #expect(try program.end() == 1, "\(program.report)")
+                #expect(program.errors.contains("peerLost, rank 1"), "\(program.report)")
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ final class StorageJob {
     static let isPossible = Store.all.allSatisfy { $0.program != nil }
     static let missing: Comment = "redis-server or moto_server is missing: scripts/setup --tests"
 
-    private let server: StartedProgram
+    private let server: StoreProgram
     private let size: Int
     private let url: String
     private(set) var ranks: [StartedProgram] = []
@@ -35,22 +35,12 @@ final class StorageJob {
 
     init(_ store: Store, size: Int, _ settings: String) throws {
         self.size = size
-        guard let program = store.program else { throw Unexpected("no \(store)") }
-        let port = try freePort()
-        switch store {
-        case .redis:
-            server = try StartedProgram(
-                program,
-                ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--dir", "/"])
-            url = "redis://127.0.0.1:\(port)/faults?size=\(size)\(settings)"
-        case .s3:
-            server = try StartedProgram(program, ["-H", "127.0.0.1", "-p", "\(port)"])
-            url =
-                "s3://faults/job?size=\(size)&endpoint=http://127.0.0.1:\(port)"
-                + "&region=us-east-1\(settings)"
-        }
-        try waitUntilListening(port)
-        if store == .s3 { try createBucket(port) }
+        server = try StoreProgram(store)
+        url =
+            switch store {
+            case .redis: "\(server.place)/faults?size=\(size)\(settings)"
+            case .s3: "\(server.place)/job?size=\(size)\(server.settings)\(settings)"
+            }
     }
 
     func startAll(_ arguments: [String]) throws {
@@ -61,6 +51,34 @@ final class StorageJob {
             ranks.append(
                 try StartedProgram("conformance-serverless", arguments, variables: variables))
         }
+    }
+}
+
+/// The server of a store, for one test.
+final class StoreProgram {
+    /// `redis://HOST:PORT` or `s3://BUCKET`.
+    let place: String
+    /// What of an S3 URL follows `size`.
+    let settings: String
+    private let server: StartedProgram
+
+    init(_ store: StorageJob.Store) throws {
+        guard let program = store.program else { throw Unexpected("no \(store)") }
+        let port = try freePort()
+        switch store {
+        case .redis:
+            server = try StartedProgram(
+                program,
+                ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--dir", "/"])
+            place = "redis://127.0.0.1:\(port)"
+            settings = ""
+        case .s3:
+            server = try StartedProgram(program, ["-H", "127.0.0.1", "-p", "\(port)"])
+            place = "s3://faults"
+            settings = "&endpoint=http://127.0.0.1:\(port)&region=us-east-1"
+        }
+        try waitUntilListening(port)
+        if store == .s3 { try createBucket(port) }
     }
 
     private func waitUntilListening(_ port: UInt16) throws {
