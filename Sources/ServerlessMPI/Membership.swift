@@ -91,9 +91,8 @@ struct Membership {
                 .programFailed, operation: "program",
                 reason: "rank \(world.rank) threw: \(error)", peer: world.rank)
         let first = engine.abort(own)
-        channels?.job.failed(first)
-        try? channels?.job.leave(deadline: .now + Self.failedLeaveTimeout)
-        engine.storeTransfers.stop()
+        channels?.job.leaveAfterFailure(first, within: Self.failedLeaveTimeout)
+        engine.storeTransfers.dismiss()
         // The process may exit next: OpenSSL's clean-up must not meet the control thread at work.
         control?.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
         guard first == own && engine.foundCause else {

@@ -92,6 +92,20 @@ final class MultichannelJob: Sendable {
     }
 }
 
+extension MultichannelJob {
+    /// As far as it goes in that time: a store may be what has failed, and hold up whoever asks it.
+    func leaveAfterFailure(_ cause: MPIError, within limit: Duration) {
+        failed(cause)
+        let deadline = ContinuousClock.now + limit
+        let done = Promise<Bool>()
+        let thread = try? DedicatedThread { [self] in
+            try? leave(deadline: deadline)
+            done.fulfil(true)
+        }
+        if thread != nil { _ = done.wait(until: deadline) }
+    }
+}
+
 /// Which pairs of ranks have a relayed link: what each rank saw when the job began. Links made later
 /// count as direct.
 struct LinkKinds: Sendable {
