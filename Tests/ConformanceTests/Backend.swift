@@ -52,8 +52,13 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     /// Numbers of ranks that the whole suite runs with: an S3 server in Python takes milliseconds
     /// for a request and minutes for the suite, which `make test` cannot spend.
     var suiteRanks: [Int] {
-        s3Server != nil && !Installation.runsLongForms ? [1] : [1, 2, 3, 4, 5, 8]
+        if Installation.runsLongForms { return [1, 2, 3, 4, 5, 8] }
+        if s3Server != nil { return [1] }
+        return self == .channels ? [2, 3, 5] : [1, 2, 3, 4, 5, 8]
     }
+
+    /// How long the suite may take with so many.
+    var suiteTimeoutSeconds: Int { s3Server == nil ? 240 : 3600 }
 
     /// Those that run scenarios in this run: of two slow ones the first stands for both.
     static var scenarios: [Backend] {

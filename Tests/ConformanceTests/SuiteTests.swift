@@ -10,7 +10,9 @@ struct SuiteTests {
             backend.suiteRanks.map { (backend: backend, ranks: $0) }
         })
     func passes(_ job: (backend: Backend, ranks: Int)) {
-        expectAllPassed(job.backend.run(ranks: job.ranks), "\(job.backend), \(job.ranks) ranks")
+        let outcome = job.backend.run(
+            ranks: job.ranks, timeoutSeconds: job.backend.suiteTimeoutSeconds)
+        expectAllPassed(outcome, "\(job.backend), \(job.ranks) ranks")
     }
 
     @Test(
