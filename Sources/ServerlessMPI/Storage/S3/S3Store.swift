@@ -18,6 +18,7 @@ final class S3Store: MessageStore, @unchecked Sendable {
     static let causeInterval = Duration.milliseconds(500)
     /// Messages of one sender that one look brings.
     private static let takenCountMax = 8
+    private static let headTries = 50
     /// For one request of the lease.
     static let leasePatience = Duration.seconds(10)
 
@@ -224,9 +225,11 @@ final class S3Store: MessageStore, @unchecked Sendable {
         from sender: Int, _ number: UInt64, _ limit: ContinuousClock.Instant
     ) throws(MPIError) -> Arrival? {
         let key = messageKey(to: rank, from: sender, number)
-        meter.read()
-        let object = try translated("poll") { () throws(AWSError) in
-            try bucket.get(key, range: 0..<Self.firstReadByteCount, deadline: limit)
+        let object = try withHead { () throws(MPIError) in
+            meter.read()
+            return try translated("poll") { () throws(AWSError) in
+                try bucket.get(key, range: 0..<Self.firstReadByteCount, deadline: limit)
+            }
         }
         guard let object else { return nil }
         do throws(MalformedMessage) {
@@ -249,6 +252,21 @@ final class S3Store: MessageStore, @unchecked Sendable {
                 reason: "\(key) is no message: \(error.reason); does something else write to this "
                     + "job's folder?", peer: sender)
         }
+    }
+
+    /// Reads an object of a job, again for a while if it has no envelope: S3 shows an object whole or
+    /// not at all, but moto for a moment without its metadata.
+    func withHead(
+        _ read: () throws(MPIError) -> S3Client.Object?
+    ) throws(MPIError) -> S3Client.Object? {
+        var object = try read()
+        var triesLeft = Self.headTries
+        while let found = object, found.metadata("head") == nil, triesLeft > 0 {
+            triesLeft -= 1
+            usleep(20_000)
+            object = try read()
+        }
+        return object
     }
 
     func fetch(
