@@ -6,6 +6,8 @@ import MessagePassing
 /// One rank's time in a job.
 struct Membership {
     let world: ServerlessCommunicator
+    /// Over several channels, if the configuration names any.
+    let channels: MultichannelCommunicator?
     let control: ControlThread?
 
     /// How long a rank of a failed job tries to tell the server that it goes.
@@ -18,6 +20,7 @@ struct Membership {
             let engine = try Engine(rank: 0, links: [nil], settings: settings)
             world = ServerlessCommunicator(
                 engine: engine, space: engine.world, setUp: .alone)
+            channels = nil
             control = nil
             return
         }
@@ -45,11 +48,38 @@ struct Membership {
         control.setFailureHandler { engine.jobFailed($0) }
         self.control = control
         world = ServerlessCommunicator(engine: engine, space: engine.world, setUp: setUp)
+        do throws(MPIError) {
+            channels = try Self.openChannels(of: configuration, over: world, control)
+        } catch {
+            let first = engine.abort(error)
+            control.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
+            throw first
+        }
     }
+
+    private static func openChannels(
+        of configuration: JoinConfiguration, over direct: ServerlessCommunicator,
+        _ control: ControlThread
+    ) throws(MPIError) -> MultichannelCommunicator? {
+        guard let plan = configuration.url.channels else { return nil }
+        let job = try MultichannelJob(plan, configuration.stores, configuration.url, over: direct)
+        let engine = direct.engine
+        control.setFailureHandler {
+            engine.jobFailed($0)
+            job.failed($0)
+        }
+        return MultichannelCommunicator(direct, job)
+    }
+
+    /// What the program sees.
+    var programWorld: any ServerlessWorld { channels ?? world }
+    var engine: Engine { world.engine }
 
     /// Leaves in order, once the peers have what was sent to them.
     func end() throws(MPIError) {
-        try world.engine.leave()
+        try channels?.job.leave(deadline: .now + (engine.settings.timeout ?? .seconds(300)))
+        engine.storeTransfers.stop()
+        try engine.leave()
         control?.leave(deadline: ContinuousClock.now + .seconds(2))
     }
 
@@ -60,10 +90,12 @@ struct Membership {
             ?? MPIError(
                 .programFailed, operation: "program",
                 reason: "rank \(world.rank) threw: \(error)", peer: world.rank)
-        let first = world.engine.abort(own)
+        let first = engine.abort(own)
+        channels?.job.leaveAfterFailure(first, within: Self.failedLeaveTimeout)
+        engine.storeTransfers.dismiss()
         // The process may exit next: OpenSSL's clean-up must not meet the control thread at work.
         control?.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
-        guard first == own && world.engine.foundCause else {
+        guard first == own && engine.foundCause else {
             return RankFailure(
                 rank: world.rank, cause: first, isOwn: false,
                 description: "stopped, as the job failed: \(first)")

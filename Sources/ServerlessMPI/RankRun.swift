@@ -54,7 +54,7 @@ public struct RankFailure: Error, Sendable, CustomStringConvertible {
 /// - Throws: `RankFailure`; never later than the limit.
 public func runRank<Value: Sendable>(
     of configuration: JoinConfiguration?, before limit: RankLimit? = nil,
-    _ body: @escaping @Sendable (ServerlessCommunicator) throws -> Value
+    _ body: @escaping @Sendable (any ServerlessWorld) throws -> Value
 ) throws(RankFailure) -> Value {
     let membership: Membership
     do throws(MPIError) {
@@ -64,7 +64,7 @@ public func runRank<Value: Sendable>(
             rank: configuration?.rank, cause: error, isOwn: true, description: "\(error)")
     }
     let outcome = Promise<Result<Value, any Error>>()
-    let world = membership.world
+    let world = membership.programWorld
     guard
         let thread = startProgramThread({
             outcome.fulfil(Result { try body(world) })
@@ -120,7 +120,7 @@ extension Membership {
             }
         }
         if let result = outcome.wait(until: limit.failTime) { return result }
-        _ = world.engine.abort(overdue(limit))
+        _ = engine.abort(overdue(limit))
         return outcome.wait(until: limit.abandonTime)
     }
 
@@ -138,7 +138,7 @@ extension Membership {
 /// - Returns: in the order of `configurations`, which name different ranks of one job.
 public func runRanks<Value: Sendable>(
     of configurations: [JoinConfiguration?], before limit: RankLimit? = nil,
-    _ body: @escaping @Sendable (ServerlessCommunicator) throws -> Value
+    _ body: @escaping @Sendable (any ServerlessWorld) throws -> Value
 ) -> [Result<Value, RankFailure>] {
     let outcomes = configurations.map { _ in Promise<Result<Value, RankFailure>>() }
     let threads = zip(configurations, outcomes).map { configuration, outcome in

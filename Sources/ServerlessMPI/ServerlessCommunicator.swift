@@ -3,18 +3,24 @@
 
 import MessagePassing
 
+/// The communicator of a job that joined through a rendezvous server.
+public protocol ServerlessWorld: Communicator {
+    /// How this rank joined, and its connections; the same on every communicator of a job.
+    var setUp: SetUp { get }
+    /// This rank's connections there are now, by rank of the world; nil where there is none.
+    var paths: [LinkPath?] { get }
+}
+
 /// A communicator whose ranks are processes anywhere, connected by TCP, one connection per pair.
 ///
 /// `withWorld` makes the world; `split` and `dup` make others. All share one engine, so a failure
 /// in one is a failure of the job.
-public final class ServerlessCommunicator: Communicator, IdleTimed {
+public final class ServerlessCommunicator: ServerlessWorld, IdleTimed {
     public let rank: Int
     public var size: Int { space.group.count }
     public var timeout: Duration? { engine.settings.timeout }
-    /// How this rank joined, and its connections; the same on every communicator of a job.
     public let setUp: SetUp
 
-    /// This rank's connections there are now, by rank of the world; nil where there is none.
     public var paths: [LinkPath?] { engine.currentPaths }
 
     let engine: Engine
@@ -36,17 +42,26 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
     public func isend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
+        try isend(bytes, to: destination, tag: tag, context: context, store: 0)
+    }
+
+    /// - Parameter store: the engine's number of the store that the payload goes through.
+    func isend(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context,
+        store: UInt8
+    ) throws(MPIError) -> RequestHandle {
         if destination == .none { return .completed }
-        try check(destination, tag, "send")
+        try checkDestination(destination, tag, "send")
         return try engine.isend(
-            bytes, in: space, to: destination.rawValue, tag: tag, call: context.packedCall)
+            bytes, in: space, to: destination.rawValue, tag: tag, call: context.packedCall,
+            store: store)
     }
 
     public func issend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
     ) throws(MPIError) -> RequestHandle {
         if destination == .none { return .completed }
-        try check(destination, tag, "ssend")
+        try checkDestination(destination, tag, "ssend")
         return try engine.isend(
             bytes, in: space, to: destination.rawValue, tag: tag, call: 0, isSynchronous: true)
     }
@@ -55,7 +70,7 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
         into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
         if source == .none { return .completed }
-        try check(source, tag, "recv")
+        try checkSource(source, tag, "recv")
         return try engine.irecv(
             into: buffer, in: space, from: source, tag: tag, call: context.packedCall)
     }
@@ -72,9 +87,7 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
         _ requests: UnsafeBufferPointer<RequestHandle>, index: inout Int
     ) throws(MPIError) -> Status {
         index = -1
-        if requests.isEmpty {
-            throw .invalidArgument("waitany", "there is no request to wait for")
-        }
+        try checkNotEmpty(requests)
         if let position = requests.firstIndex(of: .completed) {
             index = position
             return .empty
@@ -86,9 +99,7 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
         _ requests: UnsafeBufferPointer<RequestHandle>,
         statuses: UnsafeMutableBufferPointer<Status>
     ) throws(MPIError) {
-        if !statuses.isEmpty && statuses.count != requests.count {
-            throw .invalidArgument("waitall", "one status per request, or none at all")
-        }
+        try checkStatuses(statuses, of: requests)
         try engine.waitAll(requests, statuses: statuses)
     }
 
@@ -100,13 +111,13 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
 
     public func iprobe(from source: Source, tag: Tag) throws(MPIError) -> Status? {
         if source == .none { return .empty }
-        try check(source, tag, "iprobe")
+        try checkSource(source, tag, "iprobe")
         return try engine.poll { engine.probe(in: space, from: source, tag: tag)?.status }
     }
 
     public func probe(from source: Source, tag: Tag) throws(MPIError) -> Status {
         if source == .none { return .empty }
-        try check(source, tag, "probe")
+        try checkSource(source, tag, "probe")
         return try engine.block(awaiting: awaited(source, tag)) {
             engine.probe(in: space, from: source, tag: tag)?.status
         }
@@ -115,16 +126,16 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
     public func improbeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
-        if source == .none { return (.empty, .empty) }
-        try check(source, tag, "improbe")
+        if source == .none { return (.nothing, .empty) }
+        try checkSource(source, tag, "improbe")
         return try engine.poll { engine.claim(in: space, from: source, tag: tag) }
     }
 
     public func mprobeHandle(
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
-        if source == .none { return (.empty, .empty) }
-        try check(source, tag, "mprobe")
+        if source == .none { return (.nothing, .empty) }
+        try checkSource(source, tag, "mprobe")
         return try engine.block(awaiting: awaited(source, tag)) {
             engine.claim(in: space, from: source, tag: tag)
         }
@@ -133,7 +144,7 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
     public func imrecv(
         _ message: MessageHandle, into buffer: UnsafeMutableRawBufferPointer
     ) throws(MPIError) -> RequestHandle {
-        message == .empty ? .completed : try engine.imrecv(message, into: buffer)
+        message == .nothing ? .completed : try engine.imrecv(message, into: buffer)
     }
 
     // MARK: Nonblocking collectives
@@ -145,25 +156,28 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
     // MARK: Communicators
 
     public func split(color: Int?, key: Int) throws(MPIError) -> (any Communicator)? {
+        try splitDirect(color: color, key: key)
+    }
+
+    func splitDirect(color: Int?, key: Int) throws(MPIError) -> ServerlessCommunicator? {
         guard let plan = try planSplit(color: color, key: key, contextID: space.contextID) else {
             return nil
         }
-        return try child(plan.contextID, rank: plan.rank, group: plan.members)
+        return try child(plan)
     }
 
-    public func dup() throws(MPIError) -> any Communicator {
-        let call = try beginCollective(.dup, root: nil)
-        let id = childContextID(parent: space.contextID, sequence: call.sequence, color: 0)
-        return try child(id, rank: rank, group: Array(0..<size))
+    public func dup() throws(MPIError) -> any Communicator { try dupDirect() }
+
+    func dupDirect() throws(MPIError) -> ServerlessCommunicator {
+        try child(try planDup(contextID: space.contextID))
     }
 
-    private func child(
-        _ contextID: UInt64, rank: Int, group: [Int]
-    ) throws(MPIError) -> ServerlessCommunicator {
-        let worldRanks = group.map { space.group[$0] }
-        return ServerlessCommunicator(
+    private func child(_ plan: SplitPlan) throws(MPIError) -> ServerlessCommunicator {
+        ServerlessCommunicator(
             engine: engine,
-            space: try engine.openSpace(contextID: contextID, rank: rank, group: worldRanks),
+            space: try engine.openSpace(
+                contextID: plan.contextID, rank: plan.rank,
+                group: plan.members.map { space.group[$0] }),
             setUp: setUp)
     }
 
@@ -182,43 +196,7 @@ public final class ServerlessCommunicator: Communicator, IdleTimed {
     public func measureIdleTime() { engine.measureIdleTime() }
     public var idleNanoseconds: Int { engine.idleNanoseconds }
 
-    // MARK: Arguments
-
-    private func check(
-        _ destination: Destination, _ tag: Tag, _ operation: String
-    ) throws(MPIError) {
-        guard (0..<size).contains(destination.rawValue) else {
-            throw .invalidArgument(
-                operation, "there is no rank \(destination); use 0 ... \(size - 1)")
-        }
-        guard tag.rawValue >= 0 else {
-            throw .invalidArgument(
-                operation, "tag \(tag) cannot be sent; use 0 ... \(Tag.upperBound)")
-        }
-    }
-
-    private func check(_ source: Source, _ tag: Tag, _ operation: String) throws(MPIError) {
-        guard source == .any || (0..<size).contains(source.rawValue) else {
-            throw .invalidArgument(
-                operation, "there is no rank \(source); use 0 ... \(size - 1), or .any")
-        }
-        guard tag.rawValue >= 0 || tag == .any else {
-            throw .invalidArgument(
-                operation, "tag \(tag) matches nothing; use 0 ... \(Tag.upperBound), or .any")
-        }
-    }
-
     private func awaited(_ source: Source, _ tag: Tag) -> Awaited {
         .message(from: source == .any ? -1 : space.group[source.rawValue], tag: tag)
     }
-}
-
-extension RequestHandle {
-    /// The request of an operation with `.none`; slots are never named 0.
-    static let completed = RequestHandle(rawValue: 0)
-}
-
-extension MessageHandle {
-    /// The message that a probe of `.none` claims.
-    fileprivate static let empty = MessageHandle(rawValue: 0)
 }

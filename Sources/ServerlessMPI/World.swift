@@ -56,7 +56,7 @@ private enum AnyMembership {
 
     var world: any Communicator {
         switch self {
-        case .direct(let membership): membership.world
+        case .direct(let membership): membership.programWorld
         case .storage(let membership): membership.world
         }
     }

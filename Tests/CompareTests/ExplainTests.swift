@@ -39,6 +39,11 @@ import Testing
         ),
         (["launch", "--environment", "redis", "--store", "ftp://h", "--", "true"], "--store ftp"),
         (["launch", "--environment", "s3", "--store", "redis://h:1", "--", "true"], "--store"),
+        (["launch", "--channels", "fastest:tcp", "--", "true"], "--channels"),
+        (
+            ["launch", "--environment", "threads", "--channels", "fastest:s3", "--", "true"],
+            "--channels needs environment"
+        ),
     ])
     func `a wrong option is named in one line`(arguments: [String], words: String) throws {
         let tool = try Tool(arguments)

@@ -101,10 +101,15 @@ struct ReportTests {
     @Test("prices are modelled, per rank and second")
     func prices() {
         let lambda = Price(environment: "serverless", ranks: 64, seconds: 10)
-        #expect(abs(lambda.dollars - 64 * (17.69 * 1.66667e-5 + 2e-7)) < 1e-9)
+        #expect(abs(lambda.dollars - 64 * (10 * 1769.0 / 1024 * 1.66667e-5 + 2e-7)) < 1e-9)
         let server = Price(environment: "openmpi", ranks: 4, seconds: 3600)
         #expect(abs(server.dollars - 0.192) < 1e-12)
-        for price in [lambda, server] { #expect(price.model.hasPrefix("modelled")) }
+        // Two functions of six processors, three ranks in each.
+        let packed = Price(
+            environment: "lambda-local", ranks: 6, seconds: 10, functions: (2, 10_240))
+        #expect(abs(packed.dollars - 2 * (100 * 1.66667e-5 + 2e-7)) < 1e-9)
+        #expect(packed.model == "modelled: AWS Lambda, 2 functions of 10240 MB")
+        for price in [lambda, server, packed] { #expect(price.model.hasPrefix("modelled")) }
     }
 }
 

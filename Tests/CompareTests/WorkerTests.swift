@@ -66,7 +66,7 @@ struct WorkerTests {
         arguments: [
             (["--rows"], "--rows needs a value"), (["--rows", "0"], "--rows 0"),
             (["--seed", "-1"], "--seed -1"), (["--mode", "big"], "strong or weak"),
-            (["--frobnicate", "1"], "--frobnicate"),
+            (["--frobnicate", "1"], "--frobnicate"), (["--pinned", "maybe"], "--pinned maybe"),
         ])
     func wrongArguments(arguments: [String], expected: String) {
         let error = #expect(throws: UsageError.self) { try WorkerOptions(arguments) }

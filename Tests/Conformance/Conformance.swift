@@ -12,12 +12,16 @@ public struct BackendTraits: Sendable {
     /// Is a message that is longer than its buffer always an error that harms nothing? Open MPI
     /// 4.1 writes past the buffer unless the message is short; SwiftMPI ends the job then.
     public var truncatesLongMessages: Bool
+    /// Can a send wait until it is received? A store does not tell.
+    public var hasSynchronousSends = true
     /// Does a message take milliseconds? Then checks that send thousands send hundreds.
     public var isSlow: Bool
 
     public init(
-        name: String, detectsMismatch: Bool, truncatesLongMessages: Bool, isSlow: Bool = false
+        name: String, detectsMismatch: Bool, truncatesLongMessages: Bool, isSlow: Bool = false,
+        hasSynchronousSends: Bool = true
     ) {
+        self.hasSynchronousSends = hasSynchronousSends
         self.isSlow = isSlow
         self.name = name
         self.detectsMismatch = detectsMismatch

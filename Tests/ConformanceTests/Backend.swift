@@ -10,6 +10,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     case serverlessTLS = "serverless-tls"
     /// No link is there before a message needs it.
     case serverlessLazy = "serverless-lazy"
+    /// Links, and a real redis-server for all but the shortest payloads.
+    case channels
     /// Messages go through a real redis-server.
     case redis
     /// Messages go through S3's protocol, to two servers that know nothing of each other.
@@ -23,7 +25,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .threads: "conformance-threads"
         case .openmpi, .openmpiTCP: "conformance-openmpi"
-        case .serverless, .serverlessTLS, .serverlessLazy, .redis, .s3Ministack, .s3Moto:
+        case .serverless, .serverlessTLS, .serverlessLazy, .channels, .redis, .s3Ministack,
+            .s3Moto:
             "conformance-serverless"
         }
     }
@@ -32,7 +35,7 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .openmpi, .openmpiTCP: Installation.runsMPI
         case .threads, .serverless, .serverlessTLS, .serverlessLazy: true
-        case .redis: Installation.find("redis-server") != nil
+        case .redis, .channels: Installation.find("redis-server") != nil
         case .s3Ministack, .s3Moto: s3Server.flatMap { Installation.findPeer($0) } != nil
         }
     }
@@ -49,8 +52,13 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     /// Numbers of ranks that the whole suite runs with: an S3 server in Python takes milliseconds
     /// for a request and minutes for the suite, which `make test` cannot spend.
     var suiteRanks: [Int] {
-        s3Server != nil && !Installation.runsLongForms ? [1] : [1, 2, 3, 4, 5, 8]
+        if Installation.runsLongForms { return [1, 2, 3, 4, 5, 8] }
+        if s3Server != nil { return [1] }
+        return self == .channels ? [2, 3, 5] : [1, 2, 3, 4, 5, 8]
     }
+
+    /// How long the suite may take with so many.
+    var suiteTimeoutSeconds: Int { s3Server == nil ? 240 : 3600 }
 
     /// Those that run scenarios in this run: of two slow ones the first stands for both.
     static var scenarios: [Backend] {
@@ -63,13 +71,16 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     }
 
     /// A store holds every byte of a message in its memory: more than this machine may have.
-    static var unbounded: [Backend] { available.filter { $0 != .redis && $0.s3Server == nil } }
+    static var unbounded: [Backend] {
+        available.filter { ![.redis, .channels].contains($0) && $0.s3Server == nil }
+    }
 
     static var available: [Backend] { allCases.filter(\.isAvailable) }
 
     /// Those that tell ranks which call different collectives so.
     static let detectingMismatch: [Backend] = [
-        .threads, .serverless, .serverlessTLS, .serverlessLazy, .redis, .s3Ministack, .s3Moto,
+        .threads, .serverless, .serverlessTLS, .serverlessLazy, .channels, .redis, .s3Ministack,
+        .s3Moto,
     ].filter(scenarios.contains)
 
     /// Runs the conformance program on `ranks` ranks.
@@ -92,12 +103,13 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
                 command += ["--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "lo"]
             }
             command.append(program)
-        case .serverless, .serverlessTLS, .serverlessLazy:
+        case .serverless, .serverlessTLS, .serverlessLazy, .channels:
             let isLazy = self == .serverlessLazy
             command = [
                 Installation.path("mpi-compare"), "launch", "-n", "\(ranks)", "--environment",
-                isLazy ? Backend.serverlessTLS.rawValue : rawValue,
+                isLazy || self == .channels ? Backend.serverlessTLS.rawValue : rawValue,
             ]
+            if self == .channels { command += ["--channels", "sizes:direct@0,redis@16"] }
             if isLazy { command += ["--mesh", "0"] }
             command += ["--", program]
         case .redis, .s3Ministack, .s3Moto:

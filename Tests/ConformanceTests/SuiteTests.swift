@@ -10,7 +10,38 @@ struct SuiteTests {
             backend.suiteRanks.map { (backend: backend, ranks: $0) }
         })
     func passes(_ job: (backend: Backend, ranks: Int)) {
-        expectAllPassed(job.backend.run(ranks: job.ranks), "\(job.backend), \(job.ranks) ranks")
+        let outcome = job.backend.run(
+            ranks: job.ranks, timeoutSeconds: job.backend.suiteTimeoutSeconds)
+        expectAllPassed(outcome, "\(job.backend), \(job.ranks) ranks")
+    }
+
+    @Test(
+        "passes over links, Redis and S3 at once, and takes all of them",
+        .enabled(
+            if: Installation.find("redis-server") != nil && Backend.s3Moto.isAvailable,
+            "redis-server or moto_server is missing: scripts/setup --tests"),
+        arguments: [
+            ["--channels", "sizes:direct@0,redis@1024,s3@65536"],
+            ["--channels", "sizes:relayed@0,redis@1024,s3@65536", "--candidates", "relayed"],
+        ].prefix(Installation.runsLongForms ? 2 : 1))
+    func takesEveryChannel(_ options: [String]) {
+        let command =
+            [Installation.path("mpi-compare"), "launch", "-n", "3", "--environment", "serverless"]
+            + options + ["--", Installation.path("conformance-serverless")]
+        let outcome = ConformanceTests.run(command, timeoutSeconds: 240)
+        let link = options.contains("relayed") ? "relayed" : "direct"
+        // The program writes what went over each channel after its summary.
+        let lines = outcome.output.split(separator: "\n")
+        #expect(
+            lines.contains { $0.hasSuffix(" passed, 0 failed") } && outcome.exitCode == 0,
+            "\(options): \(outcome.report)")
+        for channel in [link, "redis", "s3"] {
+            let words = lines.last { $0.contains("channel \(channel):") }?.split(separator: " ")
+            let counts = (words ?? []).compactMap { Int($0) }
+            #expect(counts.count == 2 && counts[0] > 0, "\(channel): \(outcome.report)")
+            #expect(
+                channel == link || (counts.last ?? 0) > 0, "\(channel): \(outcome.report)")
+        }
     }
 
     @Test("passes on as many ranks as choose trees")

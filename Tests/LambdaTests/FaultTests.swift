@@ -63,11 +63,10 @@ extension LambdaTests {
         ]
 
         /// Either sandbox may be first to claim the rank. If it is the one whose answer nobody gets,
-        /// the launcher's own says so, and the job needs another epoch.
+        /// the launcher's own says so, and the job takes another epoch, although it may not restart.
         private static var duplicate: Case {
             var duplicate = Case(
                 name: "duplicate delivery", faults: [Fault(.duplicateEvent, rank: 2)], words: nil)
-            duplicate.restarts = 1
             duplicate.epochs = 0...1
             return duplicate
         }

@@ -26,7 +26,7 @@ final class Coturn {
 
     /// - Parameter options: further lines of the configuration.
     init(_ options: [String] = []) throws {
-        port = try Self.freePort()
+        port = try TestServer.freePort()
         var template = Array("/tmp/serverless-mpi-turn-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil, "a temporary folder")
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -41,8 +41,8 @@ final class Coturn {
         let file = try #require(fopen(configuration, "w"))
         fputs(lines.map { $0 + "\n" }.joined(), file)
         fclose(file)
-        pid = try Self.spawn(try #require(Self.program), ["-c", configuration])
-        try #require(waitUntilReady(), "turnserver does not listen")
+        pid = try TestServer.spawn(try #require(Self.program), ["-c", configuration])
+        try #require(TestServer.accepts(port), "turnserver does not listen")
     }
 
     deinit { end() }
@@ -58,42 +58,8 @@ final class Coturn {
     func end() {
         guard !isEnded else { return }
         isEnded = true
-        kill(pid, SIGKILL)
-        waitpid(pid, nil, 0)
+        TestServer.end(pid)
         for name in ["/turnserver.conf", "/db", "/pid"] { unlink(folder + name) }
         rmdir(folder)
-    }
-
-    private static func freePort() throws -> UInt16 {
-        let socket = try Socket.open(.loopback4)
-        defer { close(socket) }
-        try Socket.bind(socket, to: SocketAddress(ip: .loopback4, port: 0))
-        return try #require(Socket.localAddress(socket)).port
-    }
-
-    private static func spawn(_ program: String, _ arguments: [String]) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        for descriptor in [Int32(1), 2] {
-            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
-        }
-        var pid = pid_t()
-        var arguments = ([program] + arguments).map { strdup($0) } + [nil]
-        defer { for text in arguments { free(text) } }
-        let status = posix_spawn(&pid, program, &actions, nil, &arguments, environ)
-        guard status == 0 else { throw IOFailure(reason: "no turnserver", errorNumber: status) }
-        return pid
-    }
-
-    private func waitUntilReady() -> Bool {
-        HostileTests.eventually {
-            guard let socket = try? Socket.open(.loopback4) else { return false }
-            defer { close(socket) }
-            let address = SocketAddress(ip: .loopback4, port: port)
-            // Loopback connects at once or is refused.
-            _ = try? Socket.connect(socket, to: address)
-            return Socket.remoteAddress(socket) != nil
-        }
     }
 }

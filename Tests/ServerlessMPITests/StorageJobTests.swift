@@ -7,7 +7,9 @@ import Testing
 
 @testable import ServerlessMPI
 
-@Suite("A job through a store", .serialized)
+@Suite(
+    "A job through a store", .serialized,
+    .enabled(if: Store.available == Store.allCases, Store.missing))
 struct StorageJobTests {
     init() {
         // Ranks of S3 jobs read them from the environment of the process.
@@ -21,7 +23,6 @@ struct StorageJobTests {
 
     @Test(
         "leaves nothing in the store, however its messages lay there",
-        .enabled(if: Store.available == Store.allCases, Store.missing),
         arguments: Store.allCases)
     func leavesNothing(_ store: Store) throws {
         let server = try StoreServer(store)
@@ -48,8 +49,7 @@ struct StorageJobTests {
     }
 
     @Test(
-        "lets every key expire, should nobody be left to remove it",
-        .enabled(if: Store.redis.program != nil, Store.missing))
+        "lets every key expire, should nobody be left to remove it")
     func expires() throws {
         let server = try StoreServer(.redis)
         _ = try StorageRanks.run(server.url("mortal", size: 2, "&expiry=60"), size: 2) { world in
@@ -77,7 +77,6 @@ struct StorageJobTests {
 
     @Test(
         "admits one process per rank, and the same one again",
-        .enabled(if: Store.available == Store.allCases, Store.missing),
         arguments: Store.allCases)
     func fences(_ store: Store) throws {
         let server = try StoreServer(store)
@@ -102,7 +101,6 @@ struct StorageJobTests {
 
     @Test(
         "names the ranks that do not come",
-        .enabled(if: Store.available == Store.allCases, Store.missing),
         arguments: Store.allCases)
     func namesTheAbsent(_ store: Store) throws {
         let server = try StoreServer(store)
@@ -115,7 +113,6 @@ struct StorageJobTests {
 
     @Test(
         "fails on all ranks with the first cause, whoever waits for whom",
-        .enabled(if: Store.available == Store.allCases, Store.missing),
         arguments: Store.allCases)
     func oneCause(_ store: Store) throws {
         let server = try StoreServer(store)
@@ -140,7 +137,6 @@ struct StorageJobTests {
 
     @Test(
         "ends at the deadline, naming what never came and from whom",
-        .enabled(if: Store.available == Store.allCases, Store.missing),
         arguments: Store.allCases)
     func deadline(_ store: Store) throws {
         let server = try StoreServer(store)
@@ -166,7 +162,6 @@ struct StorageJobTests {
 
     @Test(
         "ends when the store is gone",
-        .enabled(if: Store.available == Store.allCases, Store.missing),
         arguments: Store.allCases)
     func storeDies(_ store: Store) throws {
         let server = try StoreServer(store)
@@ -184,8 +179,7 @@ struct StorageJobTests {
     }
 
     @Test(
-        "says so when something else writes to its keys",
-        .enabled(if: Store.redis.program != nil, Store.missing))
+        "says so when something else writes to its keys")
     func strangeBytes() throws {
         let server = try StoreServer(.redis)
         let results = try StorageRanks.run(server.url("odd", size: 2), size: 2) { world in
@@ -203,8 +197,7 @@ struct StorageJobTests {
     }
 
     @Test(
-        "on S3 makes the writes and reads that the cost model says",
-        .enabled(if: Store.s3.program != nil, Store.missing))
+        "on S3 makes the writes and reads that the cost model says")
     func counts() throws {
         let server = try StoreServer(.s3)
         let size = 3

@@ -37,7 +37,7 @@ final class StoreServer: Sendable {
 
     init(_ store: Store) throws {
         self.store = store
-        port = try Self.freePort()
+        port = try TestServer.freePort()
         let program = try #require(store.program)
         let arguments =
             store == .redis
@@ -45,16 +45,15 @@ final class StoreServer: Sendable {
                 "--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--appendonly", "no",
                 "--dir", "/",
             ] : ["-H", "127.0.0.1", "-p", "\(port)"]
-        pid = try Self.spawn(program, arguments)
-        try #require(waitUntilReady(), "\(store) does not listen")
+        pid = try TestServer.spawn(program, arguments)
+        try #require(TestServer.accepts(port), "\(store) does not listen")
         if store == .s3 { try client().createBucket(deadline: .now + .seconds(20)) }
     }
 
     deinit { end() }
 
     func end() {
-        kill(pid, SIGKILL)
-        waitpid(pid, nil, 0)
+        TestServer.end(pid)
     }
 
     func client() throws -> S3Client {
@@ -87,40 +86,5 @@ final class StoreServer: Sendable {
                 .compactMap(\.text)
         case .s3: try client().list("", deadline: .now + .seconds(20)).keys
         }
-    }
-
-    private static func freePort() throws -> UInt16 {
-        let socket = try Socket.open(.loopback4)
-        defer { close(socket) }
-        try Socket.bind(socket, to: SocketAddress(ip: .loopback4, port: 0))
-        return try #require(Socket.localAddress(socket)).port
-    }
-
-    private static func spawn(_ program: String, _ arguments: [String]) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        for descriptor in [Int32(1), 2] {
-            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
-        }
-        var pid = pid_t()
-        var arguments = ([program] + arguments).map { strdup($0) } + [nil]
-        defer { for text in arguments { free(text) } }
-        let status = posix_spawn(&pid, program, &actions, nil, &arguments, environ)
-        guard status == 0 else { throw IOFailure(reason: "no \(program)", errorNumber: status) }
-        return pid
-    }
-
-    private func waitUntilReady() -> Bool {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while ContinuousClock.now < deadline {
-            if let socket = try? Socket.open(.loopback4) {
-                defer { close(socket) }
-                _ = try? Socket.connect(socket, to: SocketAddress(ip: .loopback4, port: port))
-                if Socket.remoteAddress(socket) != nil { return true }
-            }
-            usleep(20_000)
-        }
-        return false
     }
 }

@@ -145,6 +145,12 @@ struct WireTests {
             FrameHeader(type: type, sequence: 3, payloadByteCount: 4, request: 5, reply: 6)
         case .rendezvousData:
             FrameHeader(type: type, sequence: 3, payloadByteCount: 1 << 50, request: 5)
+        case .storedMessage:
+            FrameHeader(
+                type: type, source: 1, tag: 3, sequence: 4, contextID: 1, call: 77,
+                payloadByteCount: 1 << 40, request: 2, reply: 9)
+        case .storedPayload:
+            FrameHeader(type: type, sequence: 5, reply: 9)
         case .credit, .bye, .receipt:
             FrameHeader(type: type, sequence: 8, creditLimit: 1 << 30)
         case .abort:

@@ -53,7 +53,7 @@ struct ExplainCommand: ParsableCommand {
             throw UsageError("--memory \(memory): give megabytes above 0")
         }
         let model = CostModel(
-            size: ranks, channels: try chosenChannels(), gigabytesPerRank: memory / 1000)
+            size: ranks, channels: try chosenChannels(), gigabytesPerRank: memory / 1024)
         let count = try byteCount(bytes)
         for policy in try policies() {
             for line in model.explain(asked, byteCount: count, policy: policy) { print(line) }

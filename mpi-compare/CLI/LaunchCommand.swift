@@ -33,6 +33,8 @@ struct LaunchCommand: ParsableCommand {
 
     @OptionGroup var links: LinkOptions
 
+    @OptionGroup var channels: ChannelOptions
+
     @Option(help: "Seconds from TERM to KILL when a job is ended.")
     var grace = 3.0
 
@@ -65,6 +67,7 @@ struct LaunchCommand: ParsableCommand {
             environment: try Environment(named: environment))
         request.operationTimeoutSeconds = operationTimeout
         try links.apply(to: &request)
+        request.channels = try channels.plan(for: [request.environment])
         request.job.grace = .seconds(grace)
         request.job.timeout = timeout.map { .seconds($0) }
         request.lambda = try functions.options()
@@ -108,6 +111,36 @@ struct LinkOptions: ParsableArguments {
         }
         request.mesh = mesh
         request.candidates = policy
+    }
+}
+
+/// Over which channels serverless ranks talk.
+struct ChannelOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Serverless: let payload go through stores, too: fastest:direct,redis,s3.",
+            discussion: """
+                RULE:CHANNEL,…; the rule is fastest or cheapest (by the cost model), or sizes \
+                (sizes:direct@0,redis@1024,s3@1048576: from so many bytes); the channels are \
+                direct, relayed, redis and s3. SERVERLESS_MPI_REDIS and SERVERLESS_MPI_S3 say \
+                where the stores are (redis://HOST:PORT, s3://BUCKET/FOLDER); without them servers \
+                are started here.
+                """))
+    var channels: String?
+
+    /// - Throws: `LaunchError` if no environment has ranks that can use them.
+    func plan(for environments: [Environment]) throws -> ChannelPlan? {
+        guard let channels else { return nil }
+        guard environments.contains(where: \.hasChannels) else {
+            throw LaunchError(
+                "--channels needs environment serverless or serverless-tls: in others ranks reach "
+                    + "no store of this machine")
+        }
+        do {
+            return try ChannelPlan(parsing: channels)
+        } catch {
+            throw LaunchError("--channels: \(error.reason)")
+        }
     }
 }
 

@@ -48,6 +48,8 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Seconds that one start of a worker may take.")
     var timeout = 600.0
 
+    @OptionGroup var channels: ChannelOptions
+
     @OptionGroup var functions: LambdaArguments
 
     static var workloadList: String {
@@ -84,8 +86,10 @@ struct RunCommand: ParsableCommand {
         options.rows = rows
         options.seed = seed
         options.dataFolder = data
+        let chosenEnvironments = unique(environments)
         return try Sweep(
-            workload: chosen, options: options, environments: unique(environments),
+            workload: chosen, options: options, environments: chosenEnvironments,
+            channels: channels.plan(for: chosenEnvironments),
             ranks: ranks, iterations: iterations, timeout: .seconds(timeout),
             functions: functions.options())
     }

@@ -4,6 +4,7 @@
 import Launchers
 import Records
 import Report
+import ServerlessMPI
 import Workloads
 
 struct Sweep {
@@ -22,6 +23,7 @@ struct Sweep {
     let iterations: Int
     let timeout: Duration
     let skipped: [(Environment, String)]
+    private let channels: ChannelPlan?
     private let configurations: [Configuration]
     private let workers: [Backend: String]
     private let functions: FunctionWorkers
@@ -29,10 +31,12 @@ struct Sweep {
     /// - Throws: `UsageError` if a number of ranks is beyond an environment's limit.
     init(
         workload: any Workload.Type, options: WorkloadOptions, environments: [Environment],
-        ranks: [Int], iterations: Int, timeout: Duration, functions: LambdaOptions
+        channels: ChannelPlan?, ranks: [Int], iterations: Int, timeout: Duration,
+        functions: LambdaOptions
     ) throws {
         self.workload = workload
         self.options = options
+        self.channels = channels
         self.iterations = iterations
         self.timeout = timeout
         var skipped: [(Environment, String)] = []
@@ -168,6 +172,7 @@ extension Sweep {
             arguments: arguments(iterations, dataFolder: options.dataFolder),
             ranks: configuration.ranks, environment: configuration.environment)
         request.needsRanksOfLines = false
+        if configuration.environment.hasChannels { request.channels = channels }
         request.job.timeout = timeout
         return request
     }

@@ -23,7 +23,7 @@ struct ControlGroup: Sendable {
         var parents: [String: String] = [:]
     }
 
-    private static let hierarchy = findHierarchy()
+    private static let hierarchy = findHierarchy("/sys/fs/cgroup")
 
     /// The controllers that this process may not use.
     static var missing: [String] {
@@ -39,7 +39,21 @@ struct ControlGroup: Sendable {
 
     /// - Parameter name: unique on this machine.
     init(_ name: String, memoryMegabytes: Int, processors: Double) {
-        let hierarchy = ControlGroup.hierarchy
+        self.init(
+            name, in: ControlGroup.hierarchy, memoryMegabytes: memoryMegabytes,
+            processors: processors)
+    }
+
+    /// - Parameter root: where cgroups are mounted.
+    init(_ name: String, under root: String, memoryMegabytes: Int, processors: Double) {
+        self.init(
+            name, in: ControlGroup.findHierarchy(root), memoryMegabytes: memoryMegabytes,
+            processors: processors)
+    }
+
+    private init(
+        _ name: String, in hierarchy: Hierarchy, memoryMegabytes: Int, processors: Double
+    ) {
         var folders: [String: String] = [:]
         for (controller, parent) in hierarchy.parents {
             let folder = "\(parent)/\(name)"
@@ -98,17 +112,28 @@ struct ControlGroup: Sendable {
     /// The folders under which groups are made.
     static var parents: [String] { Array(Set(hierarchy.parents.values)).sorted() }
 
-    private static func findHierarchy() -> Hierarchy {
+    private static func findHierarchy(_ root: String) -> Hierarchy {
         var found = Hierarchy()
-        if let controllers = read("/sys/fs/cgroup/cgroup.controllers")?.split(separator: " ").map({
-            $0.filter { !$0.isNewline }
-        }), controllers.contains("memory"), controllers.contains("cpu") {
-            set("/sys/fs/cgroup/cgroup.subtree_control", "+memory +cpu")
+        let controllers = words("\(root)/cgroup.controllers")
+        if controllers.contains("memory"), controllers.contains("cpu") {
             found.isV2 = true
-            for controller in ["memory", "cpu", "freezer"] {
-                found.parents[controller] = "/sys/fs/cgroup"
+            guard isWritable(root) else { return found }
+            found.parents["freezer"] = root
+            // Refused where processes are in this very group, as in many containers: then there are
+            // groups to stop processes by, but without limits.
+            let wanted = ["memory", "cpu"].filter {
+                !words("\(root)/cgroup.subtree_control").contains($0)
             }
-            return isWritable("/sys/fs/cgroup") ? found : Hierarchy()
+            if !wanted.isEmpty {
+                set(
+                    "\(root)/cgroup.subtree_control",
+                    wanted.map { "+\($0)" }.joined(separator: " "))
+            }
+            for controller in words("\(root)/cgroup.subtree_control")
+            where ["memory", "cpu"].contains(controller) {
+                found.parents[controller] = root
+            }
+            return found
         }
         // v1: below this process's own group, so that limits around us still hold.
         for line in (read("/proc/self/cgroup") ?? "").split(separator: "\n") {
@@ -116,11 +141,15 @@ struct ControlGroup: Sendable {
             guard parts.count == 3 else { continue }
             for controller in parts[1].split(separator: ",").map(String.init)
             where ["memory", "cpu", "freezer"].contains(controller) {
-                let folder = "/sys/fs/cgroup/\(controller)" + (parts[2] == "/" ? "" : parts[2])
+                let folder = "\(root)/\(controller)" + (parts[2] == "/" ? "" : parts[2])
                 if isWritable(folder) { found.parents[controller] = folder }
             }
         }
         return found
+    }
+
+    private static func words(_ path: String) -> [String] {
+        (read(path) ?? "").split { $0 == " " || $0.isNewline }.map(String.init)
     }
 
     private static func isWritable(_ folder: String) -> Bool {

@@ -11,8 +11,10 @@ public struct FunctionSettings: Sendable {
     public var concurrency = 4
     /// Set in every sandbox.
     public var environment: [String: String] = [:]
-    /// Of every sandbox, each way. Published measurements of functions give about 600 Mbit/s,
-    /// sustained, from about 1.5 GB of memory on.
+    /// Of every sandbox, each way. Measured by others (github.com/sjakthol/aws-network-benchmark,
+    /// its issue 1), functions have about 600 Mbit/s, sustained, at every memory size up to 10 GB,
+    /// after a burst that is not emulated. Since August 2026 AWS documents more for functions of
+    /// 2 GB and more outside a VPC: 625 Mbit/s at 2 GB, in proportion up to 3 000 at 10 GB.
     public var megabitsPerSecond: Int? = 600
     /// How long the platform takes to find a place for a new sandbox, before the process starts.
     /// Drawn evenly from the range, by the seed.

@@ -14,26 +14,19 @@ struct InvokeEndpoint: Sendable {
 
     /// One connection, until either side closes it.
     func serve(_ descriptor: Int32) {
-        let limits = HTTPLimits(
-            bodyByteCountMax: 2 * FunctionSettings.synchronousPayloadByteCountMax)
-        let connection = HTTPSocket(descriptor, .request, limits: limits)
-        do throws(HTTPFault) {
-            while true {
-                let request = try connection.receive(timeout: nil)
-                let id = requestID()
-                guard var answer = answer(request, id) else { return }
-                answer.fields.append(HTTPMessage.Field(name: "x-amzn-RequestId", value: id))
-                try connection.send(answer.bytes, timeout: Self.timeout)
-                if !request.keepsAlive { return }
-            }
-        } catch .malformed(let reason) {
-            try? connection.send(
-                Self.error(400, "InvalidRequestContentException", reason).bytes,
-                timeout: Self.timeout)
-        } catch .tooLarge {
-            try? connection.send(Self.tooLarge(6 << 20).bytes, timeout: Self.timeout)
-        } catch {
-            // The client is gone.
+        HTTPService.serve(descriptor, timeout: Self.timeout, refusal: Self.refusal) { request in
+            let id = requestID()
+            guard var answer = answer(request, id) else { return nil }
+            answer.fields.append(HTTPMessage.Field(name: "x-amzn-RequestId", value: id))
+            return answer
+        }
+    }
+
+    private static func refusal(_ fault: HTTPFault) -> HTTPMessage? {
+        switch fault {
+        case .malformed(let reason): error(400, "InvalidRequestContentException", reason)
+        case .tooLarge: tooLarge(6 << 20)
+        default: nil
         }
     }
 

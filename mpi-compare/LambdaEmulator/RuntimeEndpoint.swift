@@ -13,26 +13,14 @@ struct RuntimeEndpoint: Sendable {
 
     /// One connection, until either side closes it.
     func serve(_ descriptor: Int32) {
-        let limits = HTTPLimits(
-            bodyByteCountMax: 2 * FunctionSettings.synchronousPayloadByteCountMax)
-        let connection = HTTPSocket(descriptor, .request, limits: limits)
-        do throws(HTTPFault) {
-            while true {
-                let request = try connection.receive(timeout: nil)
-                guard let answer = answer(request) else { return }
-                try connection.send(answer.bytes, timeout: Self.timeout)
-                if !request.keepsAlive { return }
-            }
-        } catch .malformed(let reason) {
-            try? connection.send(
-                Self.error("400 Bad Request", "InvalidRequest", reason).bytes,
-                timeout: Self.timeout)
-        } catch .tooLarge {
-            try? connection.send(
-                Self.error("413 Payload Too Large", "RequestEntityTooLarge", "").bytes,
-                timeout: Self.timeout)
-        } catch {
-            // The process closed its end.
+        HTTPService.serve(descriptor, timeout: Self.timeout, refusal: Self.refusal, answer)
+    }
+
+    private static func refusal(_ fault: HTTPFault) -> HTTPMessage? {
+        switch fault {
+        case .malformed(let reason): error("400 Bad Request", "InvalidRequest", reason)
+        case .tooLarge: error("413 Payload Too Large", "RequestEntityTooLarge", "")
+        default: nil
         }
     }
 

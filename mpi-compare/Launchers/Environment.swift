@@ -38,6 +38,9 @@ public enum Environment: String, Sendable, CaseIterable {
     /// Do ranks talk through a store?
     public var isStorage: Bool { self == .redis || self == .s3 }
 
+    /// Can its ranks use stores beside their links?
+    public var hasChannels: Bool { self == .serverless || self == .serverlessTLS }
+
     public var isEncrypted: Bool { self == .serverlessTLS || self == .lambda }
 
     /// Every name, for messages.

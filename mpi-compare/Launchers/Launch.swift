@@ -26,6 +26,8 @@ public struct LaunchRequest: Sendable {
     public var internet: Internet?
     /// What the environments lambda-local and lambda need to know.
     public var lambda = LambdaOptions()
+    /// ServerlessMPI: which stores may carry payload beside links, and when.
+    public var channels: ChannelPlan?
     /// What environments redis and s3 talk through.
     public var store = StoreChoice.own(nil)
     public var job = JobOptions()

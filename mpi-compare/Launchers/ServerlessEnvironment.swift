@@ -14,7 +14,13 @@ func runServerlessJob(
 ) throws(LaunchError) -> JobEnd {
     let server = try startServer("127.0.0.1:0")
     defer { server.stop() }
-    return try runJob(serverlessPlans(executable, request, server), request.job, output: output)
+    let stores = try ChannelStores(for: request.channels)
+    defer { stores.stop() }
+    var plans = serverlessPlans(executable, request, server)
+    for index in plans.indices {
+        plans[index].environment.merge(stores.variables, uniquingKeysWith: { $1 })
+    }
+    return try runJob(plans, request.job, output: output)
 }
 
 /// The same in a laboratory that exists for this job: the server at a public address of its own,
@@ -67,6 +73,7 @@ private func serverlessPlans(
     if let seconds = request.operationTimeoutSeconds { url.timeout = .seconds(seconds) }
     if let mesh = request.mesh { url.mesh = mesh }
     url.candidates = request.candidates
+    url.channels = request.channels
     if let seconds = request.internet?.lines.mappingLifetimeSeconds {
         // One sign of life may be lost on the way, and the next is still in time.
         let interval = Duration.seconds(max(1, seconds / 3))

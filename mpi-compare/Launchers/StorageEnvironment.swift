@@ -18,14 +18,8 @@ public enum StoreChoice: Sendable, Equatable {
             self = .own(kind)
             return
         }
-        // A store is a join URL without job and size.
-        let question = text.firstIndex(of: "?") ?? text.endIndex
-        var place = String(text[..<question])
-        while place.hasSuffix("/") { place.removeLast() }
-        let settings = text[question...].dropFirst()
-        let url = "\(place)/job?size=1" + (settings.isEmpty ? "" : "&\(settings)")
         do {
-            self = .given(try StorageURL(parsing: url).place)
+            self = .given(try StorageURL.place(parsing: text))
         } catch {
             throw LaunchError(
                 "--store \(text): \(error.reason); give redis://HOST:PORT, "

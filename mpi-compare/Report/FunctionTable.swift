@@ -5,6 +5,8 @@ import CompactJSON
 /// One start of a job on functions. Times in seconds.
 public struct FunctionTimes: Sendable, Equatable {
     public var functions: Int
+    /// Of each.
+    public var memoryMegabytes: Int
     public var coldStarts: Int
     /// The slowest function's time outside of it: the service and the way to it.
     public var invoke: Double
@@ -15,14 +17,16 @@ public struct FunctionTimes: Sendable, Equatable {
     /// The slowest rank's program, its repetitions included.
     public var workload: Double
     public var endToEnd: Double
-    /// Billed: GB-seconds, init included, and requests, at list price.
+    /// Billed: GB-seconds, init included, and requests, at list price; of invocations that did not
+    /// say, estimated.
     public var dollars: Double
 
     public init(
-        functions: Int, coldStarts: Int, invoke: Double, initialization: Double?, join: Double,
-        workload: Double, endToEnd: Double, dollars: Double
+        functions: Int, memoryMegabytes: Int, coldStarts: Int, invoke: Double,
+        initialization: Double?, join: Double, workload: Double, endToEnd: Double, dollars: Double
     ) {
         self.functions = functions
+        self.memoryMegabytes = memoryMegabytes
         self.coldStarts = coldStarts
         self.invoke = invoke
         self.initialization = initialization
@@ -40,6 +44,7 @@ extension [FunctionTimes] {
             map { times in
                 .object([
                     JSONField("functions", .integer(times.functions)),
+                    JSONField("memory_megabytes", .integer(times.memoryMegabytes)),
                     JSONField("cold_starts", .integer(times.coldStarts)),
                     JSONField("invoke_seconds", .number(times.invoke)),
                     JSONField("init_seconds", times.initialization.map { .number($0) } ?? .null),

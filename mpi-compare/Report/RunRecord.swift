@@ -68,7 +68,8 @@ extension RunRecord {
         if error != nil || iterations.isEmpty { return nil }
         return Price(
             environment: environment, ranks: ranks, seconds: setupMedian + secondsMedian,
-            storeWrites: storeWrites, storeReads: storeReads)
+            storeWrites: storeWrites, storeReads: storeReads,
+            functions: functionStarts.last.map { ($0.functions, $0.memoryMegabytes) })
     }
 
     /// A failed record has `error` instead of figures.

@@ -42,7 +42,11 @@ struct WorkerOptions: Sendable, Equatable {
             options.mode = mode
         case "--data": options.dataFolder = value
         case "--ladder": ladderFolder = value
-        case "--pinned": isPinned = value == "yes"
+        case "--pinned":
+            guard ["yes", "no"].contains(value) else {
+                throw UsageError("--pinned \(value): use yes or no")
+            }
+            isPinned = value == "yes"
         default:
             throw UsageError(
                 "unknown option \(key); a worker knows --workload, --mode, --rows, --iterations, "

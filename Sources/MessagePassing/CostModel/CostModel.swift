@@ -41,8 +41,8 @@ public struct CostModel: Sendable, Equatable {
 
     /// AWS Lambda on x86 in us-east-1, per GB-second: a default.
     public static let lambdaDollarsPerGigabyteSecond = 1.66667e-5
-    /// One virtual processor's worth of a function.
-    public static let lambdaGigabytesPerRank = 1.769
+    /// One virtual processor's worth of a function: 1 769 MB, which for AWS are powers of two.
+    public static let lambdaGigabytesPerRank = 1769.0 / 1024
 
     public init(
         size: Int, channels: [ChannelCosts] = ChannelCosts.aws,

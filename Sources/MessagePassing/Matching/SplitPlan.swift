@@ -61,6 +61,16 @@ extension Communicator {
     }
 }
 
+extension Communicator {
+    /// The same group under another context id. Collective; no message.
+    package func planDup(contextID: UInt64) throws(MPIError) -> SplitPlan {
+        let call = try beginCollective(.dup, root: nil)
+        return SplitPlan(
+            members: Array(0..<size), rank: rank,
+            contextID: childContextID(parent: contextID, sequence: call.sequence, color: 0))
+    }
+}
+
 /// What each rank contributes to a split.
 private struct SplitEntry: BitwiseCopyable {
     var hasColor: Int

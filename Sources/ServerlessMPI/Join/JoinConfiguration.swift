@@ -15,6 +15,8 @@ public struct JoinConfiguration: Sendable {
     public var peerSecret: Secret
     /// Distinguishes two processes that claim one rank (a retried function from its original).
     public var requestID: RequestID
+    /// Where the stores of `url.channels` are.
+    public var stores: [Channel: StorageURL.Place] = [:]
     /// A TURN server that gives this rank a relayed address, if there is one.
     var turn: TURNConfiguration?
     /// What tells neighbours from strangers; tests make one machine look like several.
@@ -42,9 +44,16 @@ public struct JoinConfiguration: Sendable {
         public static let serverKey = "SERVERLESS_MPI_SERVER_KEY"
         public static let peerSecret = "SERVERLESS_MPI_PEER_SECRET"
         public static let requestID = "SERVERLESS_MPI_REQUEST_ID"
+        /// As `channels` of the join URL, where that has none.
+        public static let channels = "SERVERLESS_MPI_CHANNELS"
+        public static let redis = "SERVERLESS_MPI_REDIS"
+        public static let s3 = "SERVERLESS_MPI_S3"
         public static let turnURL = "SERVERLESS_MPI_TURN_URL"
         public static let turnUsername = "SERVERLESS_MPI_TURN_USERNAME"
         public static let turnPassword = "SERVERLESS_MPI_TURN_PASSWORD"
+
+        /// The variable that says where a channel's store is.
+        static func place(of channel: Channel) -> String { channel == .redis ? redis : s3 }
     }
 
     /// Reads the process's environment; nil where no join URL is set: a world of size 1.
@@ -61,7 +70,10 @@ public struct JoinConfiguration: Sendable {
             return text
         }
         guard let text = value(Variable.url) else { return nil }
-        let url = try JoinURL(parsing: text)
+        var url = try JoinURL(parsing: text)
+        if url.channels == nil, let plan = value(Variable.channels) {
+            url.channels = try ChannelPlan(parsing: plan)
+        }
         var rank: Int?
         if let text = value(Variable.rank) {
             guard let number = Int(text), (0..<url.size).contains(number) else {
@@ -75,6 +87,15 @@ public struct JoinConfiguration: Sendable {
             serverKey: try secret(Variable.serverKey, value),
             peerSecret: try secret(Variable.peerSecret, value),
             requestID: value(Variable.requestID).map { RequestID(naming: $0) } ?? .random())
+        for channel in url.channels?.stores ?? [] {
+            guard let text = value(Variable.place(of: channel)) else { continue }
+            let place = try StorageURL.place(parsing: text)
+            guard place.channel == channel else {
+                throw .invalidArgument(
+                    "join", "\(Variable.place(of: channel)) leads to another kind of store")
+            }
+            configuration.stores[channel] = place
+        }
         configuration.turn = try TURNConfiguration.from(value)
         return configuration
     }

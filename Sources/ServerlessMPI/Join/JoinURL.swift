@@ -37,6 +37,7 @@ public enum CandidatePolicy: String, Sendable {
 /// - `keepalive` (60): seconds after which an idle connection between ranks shows a sign of life, so
 ///   that no NAT forgets it.
 /// - `candidates` (`all`): `all`, `relayed` or `turn`.
+/// - `channels` (none: links alone): which stores may carry payload, and when (`ChannelPlan`).
 public struct JoinURL: Sendable, Equatable {
     public var host: String
     public var port: UInt16
@@ -51,6 +52,7 @@ public struct JoinURL: Sendable, Equatable {
     public var observerPort: UInt16?
     public var keepAlive: Duration
     public var candidates: CandidatePolicy
+    public var channels: ChannelPlan?
 
     /// Half of the 1024 descriptors a function may have on AWS Lambda: while a link is made it
     /// takes several.
@@ -69,7 +71,8 @@ public struct JoinURL: Sendable, Equatable {
         host: String, port: UInt16, job: String, epoch: UInt64 = 0, size: Int,
         encryption: EncryptionMode = .on, joinTimeout: Duration = .seconds(30),
         timeout: Duration = .seconds(300), mesh: Int = defaultMesh, observerPort: UInt16? = nil,
-        keepAlive: Duration = defaultKeepAlive, candidates: CandidatePolicy = .all
+        keepAlive: Duration = defaultKeepAlive, candidates: CandidatePolicy = .all,
+        channels: ChannelPlan? = nil
     ) {
         self.host = host
         self.port = port
@@ -83,6 +86,7 @@ public struct JoinURL: Sendable, Equatable {
         self.observerPort = observerPort
         self.keepAlive = keepAlive
         self.candidates = candidates
+        self.channels = channels
     }
 
     /// Are links made when they are first needed?
@@ -113,6 +117,7 @@ extension JoinURL: CustomStringConvertible {
             + (keepAlive == Self.defaultKeepAlive
                 ? "" : "&keepalive=\(Self.seconds(keepAlive))")
             + (candidates == .all ? "" : "&candidates=\(candidates.rawValue)")
+            + (channels.map { "&channels=\($0)" } ?? "")
     }
 
     static func seconds(_ duration: Duration) -> String {
@@ -187,6 +192,7 @@ extension JoinURL {
                 throw Self.wrong("candidates must be all, relayed or turn")
             }
             candidates = policy
+        case "channels": channels = try ChannelPlan(parsing: String(value))
         case "timeout": timeout = try Self.parseTimeout(value, name)
         case "mesh":
             guard let number = Int(value), (0...Self.maximumSize).contains(number) else {

@@ -167,6 +167,13 @@ extension Engine {
             expect(
                 header.payloadByteCount, accepted: header.payloadByteCount,
                 to: requests[index].buffer, sink: .request, slot: index, on: link)
+        case .storedMessage:
+            guard header.request <= UInt64(payloadStores.count) else {
+                return suspect(protocolError(peer, "it names a store that nobody has"))
+            }
+            beginMessage(header, on: link)
+        case .storedPayload:
+            storedPayloadArrived(number: header.reply, from: link.pointee.peer)
         case .credit:
             break
         case .receipt:
@@ -206,7 +213,9 @@ extension Engine {
         }
         let index = messages.take()
         let message = messages.pointer(index)
-        message.pointee.kind = isEager ? .buffered : .announced
+        let isStored = header.type == .storedMessage
+        message.pointee.kind = isEager ? .buffered : isStored ? .stored : .announced
+        message.pointee.store = UInt8(truncatingIfNeeded: header.request)
         message.pointee.peer = link.pointee.peer
         message.pointee.communicator = space.number
         message.pointee.source = header.source
@@ -218,9 +227,12 @@ extension Engine {
             tag: Tag(rawValue: header.tag), call: header.call,
             byteCount: header.payloadByteCount)
         if let receiver = space.queues.arrive(envelope, message: index) {
-            accept(message.pointee, into: receiver)
+            let found = message.pointee
+            accept(found, into: receiver)
             messages.giveBack(index)
-            if isEager {
+            if isStored {
+                awaitStored(found, into: receiver)
+            } else if isEager {
                 link.pointee.receiveCredit.consume(eagerCharge(header.payloadByteCount))
                 expect(
                     header.payloadByteCount, accepted: requests[receiver].acceptedByteCount,

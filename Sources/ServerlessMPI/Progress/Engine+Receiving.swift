@@ -61,7 +61,7 @@ extension Engine {
         lock()
         defer { unlock() }
         guard let index = requests.find(handle.rawValue), requests[index].kind == .receive,
-            requests[index].phase != .done
+            requests[index].phase != .done, !requests[index].isTransferring
         else { return false }
         if failure != nil {
             requests.giveBack(index)
@@ -105,6 +105,10 @@ extension Engine {
             let peer = Int(message.pointee.peer)
             messages.giveBack(index)
             if let link = links[peer] { grant(receiver, reply: reply, on: link) }
+        case .stored:
+            let found = message.pointee
+            messages.giveBack(index)
+            awaitStored(found, into: receiver)
         case .ownSend:
             let sender = UInt32(truncatingIfNeeded: message.pointee.reply)
             messages.giveBack(index)

@@ -5,11 +5,13 @@ import Glibc
 import MessagePassing
 
 extension Engine {
-    /// Starts a send of `bytes` to rank `destination` of a space. Arguments have been checked. A
-    /// synchronous one is announced, however short: it is complete once the receiver has asked.
+    /// Starts a send of `bytes` to rank `destination` of a space. Arguments have been checked.
+    /// - Parameters:
+    ///   - isSynchronous: announce it, however short: it is complete once the receiver has asked.
+    ///   - store: number of the store that the payload goes through; 0 for the link.
     func isend(
         _ bytes: UnsafeRawBufferPointer, in space: MessageSpace, to destination: Int, tag: Tag,
-        call: UInt64, isSynchronous: Bool = false
+        call: UInt64, isSynchronous: Bool = false, store: UInt8 = 0
     ) throws(MPIError) -> RequestHandle {
         lock()
         defer { unlock() }
@@ -38,7 +40,9 @@ extension Engine {
         var header = FrameHeader(
             type: .eager, source: Int32(space.rank), tag: tag.rawValue,
             contextID: space.contextID, call: call, payloadByteCount: bytes.count)
-        if bytes.count <= settings.eagerByteCountMax, !isSynchronous,
+        if store != 0, bytes.count > 0 {
+            storePayload(index, header, in: store, on: link)
+        } else if bytes.count <= settings.eagerByteCountMax, !isSynchronous,
             link.pointee.sendCredit.take(eagerCharge(bytes.count))
         {
             enqueue(header, payload: bytes.baseAddress, request: index, on: link)

@@ -35,6 +35,7 @@ extension Engine {
             do throws(MPIError) {
                 try step(&idle, .request(index))
             } catch {
+                settleTransfer(index)
                 requests.giveBack(index)
                 throw error
             }
@@ -51,6 +52,7 @@ extension Engine {
             do throws(MPIError) {
                 try checkAlive()
             } catch {
+                settleTransfer(index)
                 requests.giveBack(index)
                 throw error
             }
@@ -106,6 +108,7 @@ extension Engine {
                     do throws(MPIError) {
                         try step(&idle, .request(index))
                     } catch {
+                        settleTransfer(index)
                         requests.giveBack(index)
                         throw error
                     }
@@ -370,7 +373,8 @@ extension Engine {
     }
 
     private func abandonment(of request: RequestSlot) -> MPIError? {
-        guard hasLeft(Int(request.peer)) else { return nil }
+        // What lies in a store is there, whether or not its sender is.
+        guard !request.isTransferring, hasLeft(Int(request.peer)) else { return nil }
         return leftError(
             Int(request.peer), request.kind == .send ? "send" : "recv",
             tag: request.tag >= 0 ? request.tag : nil)

@@ -82,6 +82,16 @@ final class Engine: @unchecked Sendable {
     /// The space of the latest message: most programs use one at a time.
     var latestSpace: MessageSpace
 
+    /// Stores that payloads may go through instead of links, by number − 1; set before any message.
+    var payloadStores: [any PayloadStore] = []
+    /// Moves payloads to and from stores.
+    let storeTransfers = TransferPool()
+    /// Number of the latest payload this rank has left in a store.
+    var storedPayloadCount: UInt64 = 0
+    /// Payloads in stores that no receive has matched yet, and receives whose payload is not there.
+    var storedPayloads: Set<StoredPayload> = []
+    var storedReceives: [StoredPayload: (receiver: UInt32, store: UInt8)] = [:]
+
     /// Bytes of messages to oneself that wait in memory.
     var ownBufferedByteCount = 0
 

@@ -35,6 +35,8 @@ struct RequestSlot: SlabSlot {
     /// Bytes of the message.
     var byteCount = 0
     var call: UInt64 = 0
+    /// A thread moves the payload between `buffer` and a store.
+    var isTransferring = false
 
     /// Bytes of the message that fit.
     var acceptedByteCount: Int { min(capacity, byteCount) }
@@ -49,6 +51,8 @@ struct MessageSlot: SlabSlot {
         case announced
         /// The payload is in the memory of this rank's own send, request number `reply`.
         case ownSend
+        /// The payload is, or will be, in store number `store` under number `reply`.
+        case stored
     }
 
     var generation: UInt32 = 0
@@ -66,6 +70,7 @@ struct MessageSlot: SlabSlot {
     var byteCount = 0
     var buffer: UnsafeMutableRawPointer?
     var reply: UInt64 = 0
+    var store: UInt8 = 0
     /// The receive that waits for the rest of a buffered payload.
     var receiver = noSlot
 }

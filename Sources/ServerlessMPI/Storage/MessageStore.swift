@@ -33,11 +33,19 @@ struct BoardEntry: Sendable, Equatable {
     var sequence: UInt32 { UInt32(call >> 32) }
 }
 
+/// How a rank comes by its number in a job.
+enum StoreSeat {
+    /// It claims that number, or any, in the store, and waits until all ranks have come.
+    case claim(rank: Int?, RequestID)
+    /// It has joined the job elsewhere, where failures are told, too.
+    case member(rank: Int)
+}
+
 /// A storage service as one rank of one job uses it.
 ///
 /// Everything blocks its caller, at most until the deadline given. `poll` is called by one thread
 /// at a time; all else by any thread.
-protocol MessageStore: AnyObject, Sendable {
+protocol MessageStore: PayloadStore, Sendable {
     var rank: Int { get }
     var size: Int { get }
     /// Does a transfer return as soon as the bytes are on their way? Then the caller makes it
@@ -80,6 +88,12 @@ protocol MessageStore: AnyObject, Sendable {
         into whole: UnsafeMutableRawBufferPointer, _ partition: Partition?,
         _ meeting: Meeting
     ) throws(MPIError)
+
+    /// Shows that this rank lives.
+    func renewLease() throws(MPIError)
+    /// A rank that has shown no sign of life for the lease's time and has not left, if one is known.
+    /// - Parameter isWaitedFor: does this rank wait for others? Where looking has a price, only then.
+    func lostRank(_ lease: Lease, isWaitedFor: Bool) throws(MPIError) -> Int?
 
     /// Makes `cause` the job's first cause unless there is one; the first one.
     func publish(cause: MPIError) -> MPIError

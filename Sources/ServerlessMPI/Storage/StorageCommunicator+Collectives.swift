@@ -46,9 +46,7 @@ extension StorageCommunicator {
     }
 
     public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
-        throw MPIError(
-            .unsupported, operation: "\(collective.operation)",
-            reason: "nonblocking collectives do not run over a store")
+        try engine.start(try schedule(collective))
     }
 
     /// How long this call may take.

@@ -34,14 +34,7 @@ public final class StorageCommunicator: StoreBacked {
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
         if destination == .none { return .completed }
-        guard (0..<size).contains(destination.rawValue) else {
-            throw .invalidArgument(
-                "send", "there is no rank \(destination); use 0 ... \(size - 1)")
-        }
-        guard tag.rawValue >= 0 else {
-            throw .invalidArgument(
-                "send", "tag \(tag) cannot be sent; use 0 ... \(Tag.upperBound)")
-        }
+        try checkDestination(destination, tag, "send")
         return try engine.isend(
             bytes, in: space, to: destination.rawValue, tag: tag, call: context.packedCall)
     }
@@ -50,7 +43,7 @@ public final class StorageCommunicator: StoreBacked {
         into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
         if source == .none { return .completed }
-        try check(source, tag, "recv")
+        try checkSource(source, tag, "recv")
         return try engine.irecv(
             into: buffer, in: space, from: source, tag: tag, call: context.packedCall)
     }
@@ -67,9 +60,7 @@ public final class StorageCommunicator: StoreBacked {
         _ requests: UnsafeBufferPointer<RequestHandle>, index: inout Int
     ) throws(MPIError) -> Status {
         index = -1
-        if requests.isEmpty {
-            throw .invalidArgument("waitany", "there is no request to wait for")
-        }
+        try checkNotEmpty(requests)
         return try engine.waitAny(requests, index: &index)
     }
 
@@ -77,9 +68,7 @@ public final class StorageCommunicator: StoreBacked {
         _ requests: UnsafeBufferPointer<RequestHandle>,
         statuses: UnsafeMutableBufferPointer<Status>
     ) throws(MPIError) {
-        if !statuses.isEmpty && statuses.count != requests.count {
-            throw .invalidArgument("waitall", "one status per request, or none at all")
-        }
+        try checkStatuses(statuses, of: requests)
         for index in statuses.indices { statuses[index] = .empty }
         try engine.waitAll(requests, statuses: statuses)
     }
@@ -92,13 +81,13 @@ public final class StorageCommunicator: StoreBacked {
 
     public func iprobe(from source: Source, tag: Tag) throws(MPIError) -> Status? {
         if source == .none { return .empty }
-        try check(source, tag, "iprobe")
+        try checkSource(source, tag, "iprobe")
         return try engine.poll(probing: senders(source)) { engine.probe(in: space, source, tag) }
     }
 
     public func probe(from source: Source, tag: Tag) throws(MPIError) -> Status {
         if source == .none { return .empty }
-        try check(source, tag, "probe")
+        try checkSource(source, tag, "probe")
         return try engine.block(
             "probe", probing: senders(source), { engine.probe(in: space, source, tag) },
             awaited: { "a message from rank \(source) with tag \(tag)" })
@@ -108,7 +97,7 @@ public final class StorageCommunicator: StoreBacked {
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status)? {
         if source == .none { return (.nothing, .empty) }
-        try check(source, tag, "improbe")
+        try checkSource(source, tag, "improbe")
         return try engine.poll(probing: senders(source)) { engine.claim(in: space, source, tag) }
     }
 
@@ -116,7 +105,7 @@ public final class StorageCommunicator: StoreBacked {
         from source: Source, tag: Tag
     ) throws(MPIError) -> (message: MessageHandle, status: Status) {
         if source == .none { return (.nothing, .empty) }
-        try check(source, tag, "mprobe")
+        try checkSource(source, tag, "mprobe")
         return try engine.block(
             "mprobe", probing: senders(source), { engine.claim(in: space, source, tag) },
             awaited: { "a message from rank \(source) with tag \(tag)" })
@@ -134,20 +123,19 @@ public final class StorageCommunicator: StoreBacked {
         guard let plan = try planSplit(color: color, key: key, contextID: space.contextID) else {
             return nil
         }
-        return child(plan.contextID, rank: plan.rank, group: plan.members)
+        return child(plan)
     }
 
     public func dup() throws(MPIError) -> any Communicator {
-        let call = try beginCollective(.dup, root: nil)
-        let id = childContextID(parent: space.contextID, sequence: call.sequence, color: 0)
-        return child(id, rank: rank, group: Array(0..<size))
+        child(try planDup(contextID: space.contextID))
     }
 
-    private func child(_ contextID: UInt64, rank: Int, group: [Int]) -> StorageCommunicator {
-        let worldRanks = group.map { space.group[$0] }
-        return StorageCommunicator(
+    private func child(_ plan: SplitPlan) -> StorageCommunicator {
+        StorageCommunicator(
             engine: engine,
-            space: engine.openSpace(contextID: contextID, rank: rank, group: worldRanks))
+            space: engine.openSpace(
+                contextID: plan.contextID, rank: plan.rank,
+                group: plan.members.map { space.group[$0] }))
     }
 
     public func abort(_ reason: MPIError) throws(MPIError) -> Never {
@@ -160,25 +148,9 @@ public final class StorageCommunicator: StoreBacked {
         try engine.beginCollective(in: space, operation, root: root)
     }
 
-    private func check(_ source: Source, _ tag: Tag, _ operation: String) throws(MPIError) {
-        guard source == .any || (0..<size).contains(source.rawValue) else {
-            throw .invalidArgument(
-                operation, "there is no rank \(source); use 0 ... \(size - 1), or .any")
-        }
-        guard tag.rawValue >= 0 || tag == .any else {
-            throw .invalidArgument(
-                operation, "tag \(tag) matches nothing; use 0 ... \(Tag.upperBound), or .any")
-        }
-    }
-
     private func senders(_ source: Source) -> PollInterest {
         var ranks = source == .any ? Set(space.group) : [space.group[source.rawValue]]
         ranks.remove(engine.store.rank)
         return PollInterest(ranks: ranks)
     }
-}
-
-extension MessageHandle {
-    /// The message that a probe of `.none` claims.
-    fileprivate static let nothing = MessageHandle(rawValue: 0)
 }

@@ -87,6 +87,7 @@ extension StorageEngine {
     ) throws(MPIError) -> Result? {
         monitor.lock()
         defer { monitor.unlock() }
+        advanceCollectives()
         if let result = try ready() { return result }
         if let failure { throw failure }
         if !isPolling { look(until: .now, probing) }
@@ -100,10 +101,20 @@ extension StorageEngine {
         _ operation: String, probing: PollInterest = PollInterest(),
         _ ready: () throws(MPIError) -> Result?, awaited: () -> String
     ) throws(MPIError) -> Result {
+        try waiting { () throws(MPIError) in
+            try blockUncounted(operation, probing: probing, ready, awaited: awaited)
+        }
+    }
+
+    private func blockUncounted<Result>(
+        _ operation: String, probing: PollInterest,
+        _ ready: () throws(MPIError) -> Result?, awaited: () -> String
+    ) throws(MPIError) -> Result {
         let deadline = ContinuousClock.now + timeout
         monitor.lock()
         defer { monitor.unlock() }
         while true {
+            advanceCollectives()
             if let result = try ready() { return result }
             if let failure, transferCount == 0 { throw failure }
             let now = ContinuousClock.now

@@ -2,6 +2,7 @@
 // for more. One lock, held for bookkeeping only; no request to the store is made under it.
 
 import MessagePassing
+import Synchronization
 
 /// One communicator on this rank. Its variables are guarded by its engine's lock.
 final class StorageSpace: @unchecked Sendable {
@@ -38,8 +39,14 @@ final class StorageEngine: @unchecked Sendable {
 
     let store: any MessageStore
     let timeout: Duration
+    /// Finds the job's first cause where the store does not: links have a server for that.
+    private let arbiter: (@Sendable (MPIError) -> MPIError)?
     let monitor = Monitor()
     private(set) var pool: TransferPool?
+
+    private let waiters = Atomic<Int>(0)
+    /// Threads that wait for other ranks.
+    var waiterCount: Int { waiters.load(ordering: .relaxed) }
 
     // Under the monitor's lock.
     var spaces: [UInt64: StorageSpace] = [:]
@@ -55,11 +62,18 @@ final class StorageEngine: @unchecked Sendable {
     var isPolling = false
     /// Transfers under way in the pool.
     var transferCount = 0
+    /// Does a thread advance the collectives, with the lock released?
+    private var isAdvancing = false
+    private let collectives = CollectivesUnderWay()
     private var nextID: UInt32 = 1
 
-    init(store: any MessageStore, timeout: Duration) {
+    init(
+        store: any MessageStore, timeout: Duration,
+        arbiter: (@Sendable (MPIError) -> MPIError)? = nil
+    ) {
         self.store = store
         self.timeout = timeout
+        self.arbiter = arbiter
         if !store.transfersAtOnce { pool = TransferPool() }
     }
 
@@ -96,7 +110,7 @@ final class StorageEngine: @unchecked Sendable {
     @discardableResult
     func fail(_ cause: MPIError) -> MPIError {
         if let failure = monitor.withLock({ failure }) { return failure }
-        let first = store.publish(cause: cause)
+        let first = arbiter?(cause) ?? store.publish(cause: cause)
         let settled = monitor.withLock {
             if failure == nil {
                 failure = first
@@ -109,11 +123,27 @@ final class StorageEngine: @unchecked Sendable {
         return settled
     }
 
+    /// The job has failed elsewhere.
+    func jobFailed(_ cause: MPIError) {
+        monitor.withLock {
+            if failure == nil { failure = cause }
+            monitor.broadcast()
+        }
+        store.wake()
+    }
+
     func missedDeadline(_ operation: String, _ awaited: String) -> MPIError {
         MPIError(
             .timedOut, operation: operation,
             reason: "rank \(store.rank) of \(store.size) waited \(timeout) for \(awaited); check "
                 + "that every send has its receive and every rank is alive, or allow more time")
+    }
+
+    /// Counts the caller among those who wait for other ranks.
+    func waiting<Result>(_ body: () throws(MPIError) -> Result) throws(MPIError) -> Result {
+        waiters.add(1, ordering: .relaxed)
+        defer { waiters.subtract(1, ordering: .relaxed) }
+        return try body()
     }
 
     // MARK: Collectives
@@ -155,5 +185,34 @@ final class StorageEngine: @unchecked Sendable {
             }
             return nil
         }
+    }
+
+    /// Begins a recorded collective, made of messages; waits and tests carry it on.
+    func start(_ schedule: CollectiveSchedule) throws(MPIError) -> RequestHandle {
+        try checkAlive()
+        let id = monitor.withLock {
+            let id = newID()
+            operations[id] = Operation(phase: .transferring)
+            return id
+        }
+        collectives.add(schedule) { [unowned self] error in
+            monitor.withLock {
+                operations[id]?.phase = .done
+                operations[id]?.error = error
+                monitor.broadcast()
+            }
+        }
+        monitor.withLock { advanceCollectives() }
+        return RequestHandle(rawValue: UInt64(id))
+    }
+
+    /// Called and left with the lock, which is released meanwhile.
+    func advanceCollectives() {
+        if isAdvancing || collectives.isEmpty { return }
+        isAdvancing = true
+        monitor.unlock()
+        collectives.advance()
+        monitor.lock()
+        isAdvancing = false
     }
 }

@@ -5,6 +5,7 @@ import MessagePassing
 
 struct StorageMembership {
     let world: StorageCommunicator
+    private let lease: LeaseKeeper?
 
     /// How long a rank of a failed job tries to say that it goes.
     private static let failedLeaveTimeout = Duration.seconds(2)
@@ -31,10 +32,12 @@ struct StorageMembership {
             value(JoinConfiguration.Variable.requestID).map { RequestID(naming: $0) } ?? .random()
         let store: any MessageStore
         switch url.place {
-        case .redis: store = try RedisStore(url, rank: rank, requestID: requestID)
-        case .s3: store = try S3Store(url, rank: rank, requestID: requestID)
+        case .redis: store = try RedisStore(url, .claim(rank: rank, requestID))
+        case .s3: store = try S3Store(url, .claim(rank: rank, requestID))
         }
         let engine = StorageEngine(store: store, timeout: url.timeout)
+        lease =
+            if let lease = url.leaseOfRanks { try LeaseKeeper(lease, of: engine) } else { nil }
         world = StorageCommunicator(
             engine: engine,
             space: engine.openSpace(
@@ -46,6 +49,7 @@ struct StorageMembership {
         try world.engine.checkAlive()
         world.engine.pool?.stop()
         try world.engine.checkAlive()
+        lease?.stop()
         try world.engine.store.leave(deadline: .now + world.engine.timeout)
     }
 
@@ -58,6 +62,7 @@ struct StorageMembership {
                 .programFailed, operation: "program",
                 reason: "rank \(world.rank) threw: \(error)", peer: world.rank)
         let first = world.engine.fail(own)
+        lease?.stop()
         try? world.engine.store.leave(deadline: .now + Self.failedLeaveTimeout)
         guard first == own && world.engine.foundCause else {
             return "stopped, as the job failed: \(first)"

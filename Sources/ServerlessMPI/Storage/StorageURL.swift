@@ -9,12 +9,22 @@ import MessagePassing
 /// - `size` (required), `epoch` (0), `join-timeout` (30), `timeout` (300): as in `JoinURL`.
 /// - `expiry` (3600): seconds after which Redis forgets what nobody has removed. On S3 a lifecycle
 ///   rule of the bucket does that.
+/// - `lease` (10 on Redis, 20 on S3): seconds after which a rank that shows no sign of life is lost;
+///   0: never. Signs cost requests (docs/OPERATING.md).
 /// - `region` (`AWS_REGION`), `endpoint` (AWS's own): S3 only.
 public struct StorageURL: Sendable, Equatable {
     public enum Place: Sendable, Equatable {
         case redis(host: String, port: UInt16)
         /// `folder` is empty or ends in `/`; `endpoint` is a URL without a path.
         case s3(bucket: String, folder: String, region: String?, endpoint: String?)
+
+        /// The channel that a store here is.
+        public var channel: Channel {
+            switch self {
+            case .redis: .redis
+            case .s3: .s3
+            }
+        }
     }
 
     /// Names of environment variables; docs/OPERATING.md describes them.
@@ -29,12 +39,15 @@ public struct StorageURL: Sendable, Equatable {
     public var joinTimeout: Duration
     public var timeout: Duration
     public var expiry: Duration
+    /// Zero for none; nil for the store's default.
+    public var lease: Duration?
 
     public init(
         place: Place, job: String, epoch: UInt64 = 0, size: Int,
         joinTimeout: Duration = .seconds(30), timeout: Duration = .seconds(300),
-        expiry: Duration = .seconds(3600)
+        expiry: Duration = .seconds(3600), lease: Duration? = nil
     ) {
+        self.lease = lease
         self.place = place
         self.job = job
         self.epoch = epoch
@@ -59,25 +72,46 @@ public struct StorageURL: Sendable, Equatable {
     }
 }
 
+extension StorageURL.Place: CustomStringConvertible {
+    /// As `StorageURL.place(parsing:)` takes it.
+    public var description: String {
+        let settings = settings.joined(separator: "&")
+        return address + (settings.isEmpty ? "" : "?\(settings)")
+    }
+
+    /// Up to where a job's name belongs.
+    fileprivate var address: String {
+        switch self {
+        case .redis(let host, let port):
+            "redis://\(host.contains(":") ? "[\(host)]" : host):\(port)/"
+        case .s3(let bucket, let folder, _, _): "s3://\(bucket)/\(folder)"
+        }
+    }
+
+    fileprivate var settings: [String] {
+        guard case .s3(_, _, let region, let endpoint) = self else { return [] }
+        return [region.map { "region=\($0)" }, endpoint.map { "endpoint=\($0)" }]
+            .compactMap { $0 }
+    }
+}
+
 extension StorageURL: CustomStringConvertible {
     public var description: String {
-        var text: String
-        var more = ""
-        switch place {
-        case .redis(let host, let port):
-            text = "redis://\(host.contains(":") ? "[\(host)]" : host):\(port)/\(job)"
-        case .s3(let bucket, let folder, let region, let endpoint):
-            text = "s3://\(bucket)/\(folder)\(job)"
-            if let region { more += "&region=\(region)" }
-            if let endpoint { more += "&endpoint=\(endpoint)" }
-        }
+        var text = place.address + job
         text += "?epoch=\(epoch)&size=\(size)&join-timeout=\(JoinURL.seconds(joinTimeout))"
         text += "&timeout=\(JoinURL.seconds(timeout))&expiry=\(JoinURL.seconds(expiry))"
-        return text + more
+        if let lease { text += "&lease=\(JoinURL.seconds(lease))" }
+        return text + place.settings.map { "&\($0)" }.joined()
     }
 }
 
 extension StorageURL {
+    /// Nil if ranks do not show each other that they live.
+    var leaseOfRanks: Lease? {
+        guard let lease else { return place.channel == .redis ? .redisDefault : .s3Default }
+        return lease == .zero ? nil : Lease(time: lease)
+    }
+
     /// Errors: `invalidArgument`, one line that says which part is wrong.
     public init(parsing text: String) throws(MPIError) {
         let isRedis = text.hasPrefix("redis://")
@@ -108,6 +142,18 @@ extension StorageURL {
         guard size > 0 else { throw wrong("size=N, the number of ranks, is missing") }
     }
 
+    /// Where a store is, without a job: `redis://HOST:PORT` or
+    /// `s3://BUCKET/FOLDER?endpoint=URL&region=NAME`.
+    public static func place(parsing text: String) throws(MPIError) -> Place {
+        let question = text.firstIndex(of: "?") ?? text.endIndex
+        var place = String(text[..<question])
+        while place.hasSuffix("/") { place.removeLast() }
+        let settings = text[question...].dropFirst()
+        return try StorageURL(
+            parsing: "\(place)/job?size=1" + (settings.isEmpty ? "" : "&\(settings)")
+        ).place
+    }
+
     private static func bucket(_ name: Substring) throws(MPIError) -> String {
         let isPlain = name.utf8.allSatisfy { byte in
             (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2D
@@ -135,6 +181,7 @@ extension StorageURL {
         case "join-timeout": joinTimeout = try JoinURL.parseTimeout(value, name)
         case "timeout": timeout = try JoinURL.parseTimeout(value, name)
         case "expiry": expiry = try JoinURL.parseTimeout(value, name)
+        case "lease": lease = value == "0" ? .zero : try JoinURL.parseTimeout(value, name)
         case "region", "endpoint":
             guard case .s3(let bucket, let folder, var region, var endpoint) = place,
                 !value.isEmpty

@@ -61,6 +61,14 @@ final class TransferPool: @unchecked Sendable {
         for thread in all { thread.join() }
     }
 
+    /// Lets the threads end when their transfers have, and does not wait for that.
+    func dismiss() {
+        monitor.withLock {
+            isStopping = true
+            monitor.broadcast()
+        }
+    }
+
     private func serve() {
         monitor.lock()
         while true {

@@ -19,6 +19,10 @@ enum FrameType: UInt8, CaseIterable {
     case abort
     /// On relayed links, from the higher rank: a payload it asked for is here in full.
     case receipt
+    /// A message whose payload goes through store number `request` under number `reply`.
+    case storedMessage = 32
+    /// The payload of stored message number `reply` is in its store.
+    case storedPayload
 }
 
 /// Bounds that hold before any memory is allocated for a frame.
@@ -105,6 +109,11 @@ struct FrameHeader: Equatable {
             hasNoEnvelope && request != 0
         case .rendezvousData:
             hasNoEnvelope && request != 0 && reply == 0
+        case .storedMessage:
+            tag >= 0 && source >= 0 && source <= FrameLimit.rankMax && contextID != 0
+                && request != 0 && reply != 0
+        case .storedPayload:
+            hasNoEnvelope && request == 0 && reply != 0
         case .credit, .bye, .abort, .receipt:
             hasNoEnvelope && request == 0 && reply == 0
         }
@@ -119,6 +128,7 @@ struct FrameHeader: Equatable {
         switch type {
         case .eager, .rendezvousData, .abort: payloadByteCount
         case .requestToSend, .clearToSend, .credit, .bye, .receipt: 0
+        case .storedMessage, .storedPayload: 0
         }
     }
 }
@@ -127,9 +137,10 @@ extension FrameType {
     fileprivate var payloadByteCountMax: Int {
         switch self {
         case .eager: FrameLimit.eagerByteCountMax
-        case .requestToSend, .clearToSend, .rendezvousData: FrameLimit.messageByteCountMax
+        case .requestToSend, .clearToSend, .rendezvousData, .storedMessage:
+            FrameLimit.messageByteCountMax
         case .abort: FrameLimit.abortByteCountMax
-        case .credit, .bye, .receipt: 0
+        case .credit, .bye, .receipt, .storedPayload: 0
         }
     }
 }

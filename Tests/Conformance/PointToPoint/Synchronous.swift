@@ -3,7 +3,14 @@
 import MessagePassing
 
 let synchronousChecks: [Check] = [
+    Check("a backend without synchronous sends says so") { world, expect in
+        if expect.backend.hasSynchronousSends { return }
+        expect.failing(.unsupported, "issend") {
+            try world.ssend([1].span, to: .rank(world.next))
+        }
+    },
     Check("a synchronous send is complete only when it is received") { world, expect in
+        guard expect.backend.hasSynchronousSends else { return }
         for count in [0, 1, 1000, 100_000] {
             let message: [Int] = expect.values.elements(count, stream: world.rank)
             var send = try world.issend(message.span, to: .rank(world.next), tag: 3)
@@ -22,6 +29,7 @@ let synchronousChecks: [Check] = [
         }
     },
     Check("a synchronous send to a posted receive") { world, expect in
+        guard expect.backend.hasSynchronousSends else { return }
         var received = [0]
         let receive = try world.irecv(into: received.mutableSpan, from: .rank(world.previous))
         try world.barrier()
@@ -34,6 +42,7 @@ let synchronousChecks: [Check] = [
         expect.equal(received, [world.previous], "message")
     },
     Check("standard and synchronous sends do not overtake each other") { world, expect in
+        guard expect.backend.hasSynchronousSends else { return }
         let rounds = 30
         let messages = Array(0..<rounds)
         var sends = world.requests()

@@ -50,7 +50,8 @@ final class FunctionWorkers: Sendable {
             }
             record.functionStarts.append(
                 FunctionTimes(
-                    functions: run.functions, coldStarts: run.coldStarts, invoke: run.invoke,
+                    functions: run.functions, memoryMegabytes: session.memoryMegabytes,
+                    coldStarts: run.coldStarts, invoke: run.invoke,
                     initialization: run.initialization, join: run.join, workload: run.workload,
                     endToEnd: run.endToEnd, dollars: run.dollars))
             for message in run.ranks.first?.value.array ?? [] {

@@ -38,9 +38,13 @@ public enum LambdaPrice {
     public static let perRequest = 0.000_000_2
 
     public static func dollars(_ reports: [InvocationReport]) -> Double {
-        reports.reduce(0) { sum, report in
-            let gigabytes = Double(report.memoryMegabytes) / 1024
-            return sum + report.billed * gigabytes * perGigabyteSecond + perRequest
+        reports.reduce(0) {
+            $0 + dollars(seconds: $1.billed, memoryMegabytes: $1.memoryMegabytes)
         }
+    }
+
+    /// One invocation.
+    static func dollars(seconds: Double, memoryMegabytes: Int) -> Double {
+        seconds * Double(memoryMegabytes) / 1024 * perGigabyteSecond + perRequest
     }
 }

@@ -27,6 +27,8 @@ public struct LambdaJob: Sendable {
 /// Why a job failed: the first cause first, then what became of every function.
 public struct LambdaFailure: Error, CustomStringConvertible, Sendable {
     public var description: String
+    /// The type of the first cause: `MPI.` and a code, `Runtime.…`, `Launcher.…`.
+    public var cause: String
     /// One line per function that failed.
     public var details: [String]
     /// As far as the job got.
@@ -34,7 +36,16 @@ public struct LambdaFailure: Error, CustomStringConvertible, Sendable {
 }
 
 extension LambdaSession {
+    /// Duplicates that one job bears; each costs an epoch.
+    private static let duplicatesMax = 5
+
     /// Runs a job to its end, in as many epochs as the options allow.
+    ///
+    /// An event that the service delivers twice costs an epoch of its own, whatever `restarts` says:
+    /// which of its two processes is first to claim the rank nobody can foresee, as they know the
+    /// same, and if it is the one whose answer goes to nobody, its ranks' results are lost although
+    /// nothing has failed. The job runs again then, so a program must bear that, as every function of
+    /// AWS Lambda must.
     ///
     /// - Parameters:
     ///   - log: gets the end of every function's log, line by line with the function's first rank,
@@ -49,21 +60,30 @@ extension LambdaSession {
         let tokens = tokens(job: name)
         let start = ContinuousClock.now
         var reports: [InvocationReport] = []
+        var unreported: [(memoryMegabytes: Int, seconds: Double)] = []
         var throttles = 0
         var epoch: UInt64 = 0
+        var restartsLeft = options.restarts
+        var duplicatesLeft = Self.duplicatesMax
         while true {
             let attempt = Epoch(self, job, name: name, tokens: tokens, number: epoch)
-            let isLast = epoch == UInt64(options.restarts)
+            let isLast = restartsLeft == 0
             let answers = attempt.run(waitsForAll: isLast, log: log)
             reports += answers.compactMap(\.report)
+            unreported += answers.filter(\.ranUnreported).map {
+                (memoryMegabytes, seconds($0.elapsed))
+            }
             throttles += answers.reduce(0) { $0 + $1.throttles }
             var run = attempt.summary(answers)
             run.endToEnd = seconds(.now - start)
             run.reports = reports
+            run.unreported = unreported
             run.throttles = throttles
             guard let failure = attempt.failure(answers, run) else { return run }
             let isTimedOut = job.timeout.map { ContinuousClock.now - start >= $0 } ?? false
-            if isLast || isTimedOut { throw failure }
+            let isByDuplicate = failure.cause == Epoch.duplicateType && duplicatesLeft > 0
+            if isTimedOut || isLast && !isByDuplicate { throw failure }
+            if isByDuplicate { duplicatesLeft -= 1 } else { restartsLeft -= 1 }
             epoch += 1
             log(
                 OutputLine(
@@ -109,7 +129,15 @@ private struct Epoch {
         var throttles = 0
         /// From the request to the answer.
         var elapsed: Duration = .zero
+
+        /// Is it billed although it did not say for what? A refused request has not run.
+        var ranUnreported: Bool {
+            report == nil && error?.type != "Launcher.Refused" && error?.type != "Launcher.System"
+        }
     }
+
+    /// Another process holds the ranks of this invocation.
+    static let duplicateType = "MPI.duplicateRank"
 
     /// When it looks as if something hung, the user is told who has not answered.
     private static let patience = Duration.seconds(15)
@@ -121,6 +149,7 @@ private struct Epoch {
     /// Invokes every function at once and waits for all, or, after a failure, for those that know.
     func run(waitsForAll: Bool, log: (OutputLine) -> Void) -> [Ended] {
         // Init, cold places and the way there and back come on top of the time limit.
+        let start = ContinuousClock.now
         let limit = session.timeout + .seconds(60)
         let deadline = ContinuousClock.now + min(limit, job.timeout ?? limit)
         let endings = Mutex([Ended?](repeating: nil, count: groups.count))
@@ -150,11 +179,18 @@ private struct Epoch {
                 }
             }
             if shown.count == groups.count { return current.compactMap(\.self) }
-            if !waitsForAll, giveUpTime == nil, current.contains(where: { $0?.error != nil }) {
+            let hasFailed = current.contains { ended in
+                ended?.error.map { !waitsForAll || $0.type == Self.duplicateType } ?? false
+            }
+            if giveUpTime == nil, hasFailed {
                 giveUpTime = .now + Self.failureGrace
             }
             if let giveUpTime, ContinuousClock.now > giveUpTime {
-                return current.map { $0 ?? Ended(error: ("Launcher.Straggler", "no answer yet")) }
+                return current.map {
+                    $0
+                        ?? Ended(
+                            error: ("Launcher.Straggler", "no answer yet"), elapsed: .now - start)
+                }
             }
             if ContinuousClock.now > nextWord, !shown.isEmpty {
                 nextWord = .now + Self.patience
@@ -250,7 +286,7 @@ private struct Epoch {
     /// Nil if all went well. The platform's own words come first: a sandbox that dies is the cause,
     /// and the ranks that miss it are its victims; so is a rank that says it only had to stop.
     func failure(_ endings: [Ended], _ run: LambdaRun) -> LambdaFailure? {
-        var details: [(weight: Int, text: String)] = []
+        var details: [(weight: Int, type: String, text: String)] = []
         for (ranks, ended) in zip(groups, endings) {
             guard let error = ended.error else { continue }
             let isVictim = error.message.contains("stopped, as the job failed")
@@ -258,14 +294,16 @@ private struct Epoch {
                 isVictim || error.type == "Launcher.Straggler"
                 ? 2 : error.type.hasPrefix("MPI.") ? 1 : 0
             let request = ended.requestID.isEmpty ? "" : ", request \(ended.requestID)"
-            details.append(
-                (weight, "\(ranksText(ranks))\(request): \(error.type): \(error.message)"))
+            let text = "\(ranksText(ranks))\(request): \(error.type): \(error.message)"
+            details.append((weight, error.type, text))
         }
         guard !details.isEmpty else { return nil }
-        let lines = details.enumerated().sorted {
+        let sorted = details.enumerated().sorted {
             ($0.element.weight, $0.offset) < ($1.element.weight, $1.offset)
-        }.map(\.element.text)
-        return LambdaFailure(description: lines[0], details: lines, run: run)
+        }.map(\.element)
+        return LambdaFailure(
+            description: sorted[0].text, cause: sorted[0].type, details: sorted.map(\.text),
+            run: run)
     }
 }
 

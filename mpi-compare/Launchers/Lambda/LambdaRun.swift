@@ -43,6 +43,10 @@ public struct LambdaRun: Sendable {
     public var ranks: [LambdaRank]
     /// What is billed, of all epochs, as far as the service told.
     public var reports: [InvocationReport]
+    /// Invocations that ran without telling what is billed, as their answer was lost or not waited
+    /// for, of all epochs: the memory of each, and how long it was waited for. AWS bills them all the
+    /// same, until they end, which nobody here sees.
+    public var unreported: [(memoryMegabytes: Int, seconds: Double)] = []
     /// Refusals: too many requests.
     public var throttles: Int
 
@@ -50,5 +54,11 @@ public struct LambdaRun: Sendable {
     /// The slowest rank's.
     public var join: Double { ranks.map { $0.join + $0.connect }.max() ?? 0 }
     public var workload: Double { ranks.map(\.body).max() ?? 0 }
-    public var dollars: Double { LambdaPrice.dollars(reports) }
+    /// As reported, and at least what the unreported cost.
+    public var dollars: Double {
+        LambdaPrice.dollars(reports)
+            + unreported.reduce(0) {
+                $0 + LambdaPrice.dollars(seconds: $1.seconds, memoryMegabytes: $1.memoryMegabytes)
+            }
+    }
 }

@@ -12,7 +12,7 @@ public final class LambdaSession: Sendable {
     let client: FunctionClient
     let options: LambdaOptions
     /// Of the function.
-    let memoryMegabytes: Int
+    public let memoryMegabytes: Int
     let timeout: Duration
     let isEncrypted: Bool
     private let rendezvous: Rendezvous

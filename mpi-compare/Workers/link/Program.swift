@@ -14,7 +14,7 @@ enum Program {
             let usable = now()
             try exchange(world)
             let exchanged = now()
-            let links = (world as? ServerlessCommunicator)?.setUp.paths ?? []
+            let links = (world as? any ServerlessWorld)?.setUp.paths ?? []
             let report = LinkReport(
                 rank: world.rank, startedNanoseconds: started, usableNanoseconds: usable,
                 exchangedNanoseconds: exchanged,

@@ -30,12 +30,17 @@ final class RedisStore: MessageStore, @unchecked Sendable {
     private let inbox: RedisConnection
     private var isPopOutstanding = false
     private let interrupt: Int32
+    /// The lease's own connection: the others may be busy with payload for long.
+    let leases: Mutex<RedisConnection?>
+    /// When this rank last showed itself.
+    let renewals = Mutex<(latest: ContinuousClock.Instant?, previous: ContinuousClock.Instant?)>(
+        (nil, nil))
     private let lastNumber = Atomic<UInt64>(0)
     /// The latest board of each communicator on which this rank met all others: once the next
     /// meeting is over, nobody needs it. Under the monitor's lock.
     var metBoards: [UInt64: String] = [:]
 
-    init(_ url: StorageURL, rank: Int?, requestID: RequestID) throws(MPIError) {
+    init(_ url: StorageURL, _ seat: StoreSeat) throws(MPIError) {
         guard case .redis(let host, let port) = url.place else {
             throw .invalidArgument("join", "this is no redis:// URL")
         }
@@ -54,9 +59,16 @@ final class RedisStore: MessageStore, @unchecked Sendable {
         interrupt = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         timeout = url.timeout
         size = url.size
-        self.rank = try Self.claim(
-            rank, of: size, requestID, prefix, expiryMilliseconds, commands, deadline)
-        try awaitAll(deadline)
+        switch seat {
+        case .claim(let wanted, let requestID):
+            leases = Mutex(try connect())
+            rank = try Self.claim(
+                wanted, of: size, requestID, prefix, expiryMilliseconds, commands, deadline)
+            try awaitAll(deadline)
+        case .member(let rank):
+            leases = Mutex(nil)
+            self.rank = rank
+        }
     }
 
     deinit { close(interrupt) }
@@ -177,13 +189,23 @@ final class RedisStore: MessageStore, @unchecked Sendable {
     ) throws(MPIError) {
         let frame = arrival.frame
         let command = frame.place == .shared ? "GET" : "GETDEL"
+        try fetch(into: buffer, from: frame.sender, deadline) { index, _ in
+            [command, partKey(sender: frame.sender, frame.number, index)]
+        }
+    }
+
+    /// Brings the parts of a payload.
+    /// - Parameter command: for a part's number and how many of its bytes are wanted.
+    private func fetch(
+        into buffer: UnsafeMutableRawBufferPointer, from sender: Int,
+        _ deadline: ContinuousClock.Instant, command: (Int, Int) -> [String]
+    ) throws(MPIError) {
         let starts = Array(stride(from: 0, to: buffer.count, by: Self.partByteCount))
         try monitor.withLock { () throws(MPIError) in
             try commands.settle(deadline: deadline)
-            for index in starts.indices {
-                try commands.append([
-                    command, partKey(sender: frame.sender, frame.number, index),
-                ])
+            for (index, start) in starts.enumerated() {
+                try commands.append(
+                    command(index, min(Self.partByteCount, buffer.count - start)))
             }
             try commands.flush()
             for start in starts {
@@ -199,7 +221,7 @@ final class RedisStore: MessageStore, @unchecked Sendable {
                         .system, operation: "redis",
                         reason: "the payload of a message is gone; was it not received before it "
                             + "expired (expiry=SECONDS of the join URL), or does the server evict "
-                            + "keys (set maxmemory-policy noeviction)?", peer: frame.sender)
+                            + "keys (set maxmemory-policy noeviction)?", peer: sender)
                 }
                 meter.read(part.count)
             }
@@ -208,17 +230,63 @@ final class RedisStore: MessageStore, @unchecked Sendable {
 
     func discard(_ arrival: Arrival) {
         guard arrival.frame.place == .apart else { return }
-        let count =
-            (arrival.frame.payloadByteCount + Self.partByteCount - 1) / Self.partByteCount
-        let keys = (0..<count).map {
-            partKey(sender: arrival.frame.sender, arrival.frame.number, $0)
-        }
+        unlink(
+            (0..<Self.partCount(arrival.frame.payloadByteCount)).map {
+                partKey(sender: arrival.frame.sender, arrival.frame.number, $0)
+            })
+    }
+
+    private static func partCount(_ byteCount: Int) -> Int {
+        (byteCount + partByteCount - 1) / partByteCount
+    }
+
+    private func unlink(_ keys: [String]) {
         monitor.withLock {
             // What stays expires.
             try? commands.append(["UNLINK"] + keys)
             try? commands.flush()
         }
         meter.removal()
+    }
+
+    // MARK: Payloads of messages that go another way
+
+    private func payloadKey(sender: Int, _ number: UInt64, _ index: Int) -> String {
+        "\(prefix)payload:\(sender):\(number):\(index)"
+    }
+
+    func leave(
+        _ payload: UnsafeRawBufferPointer, number: UInt64, for receiver: Int,
+        deadline: ContinuousClock.Instant
+    ) throws(MPIError) {
+        try monitor.withLock { () throws(MPIError) in
+            for (index, start) in stride(
+                from: 0, to: payload.count, by: Self.partByteCount
+            ).enumerated() {
+                let part = payload.part(start, min(Self.partByteCount, payload.count - start))
+                let key = payloadKey(sender: rank, number, index)
+                try commands.append(["PSETEX", key, expiryMilliseconds], part)
+                try commands.flush()
+                meter.write(part.count)
+            }
+            try commands.settle(deadline: deadline)
+        }
+    }
+
+    func take(
+        into buffer: UnsafeMutableRawBufferPointer, of byteCount: Int, number: UInt64,
+        from sender: Int, deadline: ContinuousClock.Instant
+    ) throws(MPIError) {
+        let key = { self.payloadKey(sender: sender, number, $0) }
+        if buffer.count == byteCount {
+            return try fetch(into: buffer, from: sender, deadline) { index, _ in
+                ["GETDEL", key(index)]
+            }
+        }
+        try fetch(into: buffer, from: sender, deadline) { index, length in
+            ["GETRANGE", key(index), "0", String(length - 1)]
+        }
+        unlink((0..<Self.partCount(byteCount)).map(key))
     }
 
     // MARK: The end
@@ -259,6 +327,7 @@ final class RedisStore: MessageStore, @unchecked Sendable {
     func leave(deadline: ContinuousClock.Instant) throws(MPIError) {
         try monitor.withLock { () throws(MPIError) in
             try commands.settle(deadline: deadline)
+            try endLease(deadline)
             let key = "\(prefix)left"
             let left = try commands.call(["INCR", key], deadline: deadline).value.integer
             if left == size {

@@ -135,14 +135,15 @@ extension S3Store {
         _ key: String, _ part: UnsafeMutableRawBufferPointer, at start: Int, of total: Int,
         from peer: Int, _ meeting: Meeting
     ) throws(MPIError) -> Bool {
-        meter.read()
         // One byte at least: an empty part is an object of one.
         let range = start..<start + max(1, part.count)
-        let object = try translated(meeting.call.name) { () throws(AWSError) in
-            if part.isEmpty {
-                return try bucket.get(key, range: range, deadline: meeting.requestDeadline)
+        let object = try withHead { () throws(MPIError) in
+            meter.read()
+            return try translated(meeting.call.name) { () throws(AWSError) in
+                let deadline = meeting.requestDeadline
+                if part.isEmpty { return try bucket.get(key, range: range, deadline: deadline) }
+                return try bucket.get(key, range: range, into: part, deadline: deadline)
             }
-            return try bucket.get(key, range: range, into: part, deadline: meeting.requestDeadline)
         }
         guard let object else { return false }
         guard let sent = object.metadata("head").flatMap({ Int($0) }), sent == total else {
@@ -184,7 +185,7 @@ extension S3Store {
         _ meeting: Meeting, _ body: () throws(MPIError) -> Void
     ) throws(MPIError) {
         do throws(MPIError) {
-            try body()
+            try meeting.communicator.engine.waiting(body)
         } catch {
             throw meeting.communicator.engine.fail(error)
         }

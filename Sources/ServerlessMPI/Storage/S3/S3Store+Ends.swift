@@ -68,6 +68,7 @@ extension S3Store {
 
     /// The job's cause, looked for now and then, as if a rank had sent it.
     func causeIfDue() throws(MPIError) -> Arrival? {
+        guard watchesCause else { return nil }
         let isDue = monitor.withLock {
             guard ContinuousClock.now >= nextCauseCheck else { return false }
             nextCauseCheck = .now + Self.causeInterval
@@ -95,6 +96,7 @@ extension S3Store {
 
     func leave(deadline: ContinuousClock.Instant) throws(MPIError) {
         pool.stop()
+        endLease(deadline)
         let prefix = "\(folder)left/"
         let isLast = try translated("leave") { () throws(AWSError) in
             let mark: [UInt8] = [1]

@@ -5,6 +5,7 @@
 import AWSClient
 import Glibc
 import MessagePassing
+import Synchronization
 
 final class S3Store: MessageStore, @unchecked Sendable {
     /// The first read of a message brings so much; the rest is read once it is wanted.
@@ -17,6 +18,9 @@ final class S3Store: MessageStore, @unchecked Sendable {
     static let causeInterval = Duration.milliseconds(500)
     /// Messages of one sender that one look brings.
     private static let takenCountMax = 8
+    private static let headTries = 50
+    /// For one request of the lease.
+    static let leasePatience = Duration.seconds(10)
 
     let rank: Int
     let size: Int
@@ -26,9 +30,21 @@ final class S3Store: MessageStore, @unchecked Sendable {
     let bucket: S3Client
     let folder: String
     let timeout: Duration
+    /// Is it by the store that this rank hears of failures?
+    let watchesCause: Bool
     /// For the reads of one look, removals, and meetings.
     let pool = TransferPool()
     let monitor = Monitor()
+
+    struct Leases {
+        /// How often this rank has shown itself.
+        var signCount = 0
+        var lastLook: ContinuousClock.Instant?
+        /// The latest sign of each other rank, and since when it is the latest.
+        var seen: [Int: (count: Int, since: ContinuousClock.Instant)] = [:]
+    }
+
+    let leases = Mutex(Leases())
 
     // Under the monitor's lock.
     private var sentCounts: [UInt64]
@@ -43,7 +59,7 @@ final class S3Store: MessageStore, @unchecked Sendable {
     private var pause = pauseMin
     private var nextLook = ContinuousClock.now
 
-    init(_ url: StorageURL, rank: Int?, requestID: RequestID) throws(MPIError) {
+    init(_ url: StorageURL, _ seat: StoreSeat) throws(MPIError) {
         guard case .s3(let name, let folder, let region, let endpoint) = url.place else {
             throw .invalidArgument("join", "this is no s3:// URL")
         }
@@ -63,8 +79,15 @@ final class S3Store: MessageStore, @unchecked Sendable {
         sentCounts = Array(repeating: 0, count: url.size)
         nextNumbers = Array(repeating: 1, count: url.size)
         let deadline = ContinuousClock.now + url.joinTimeout
-        self.rank = try Self.claim(rank, of: size, requestID, bucket, self.folder, deadline)
-        try awaitAll(deadline)
+        switch seat {
+        case .claim(let wanted, let requestID):
+            watchesCause = true
+            rank = try Self.claim(wanted, of: size, requestID, bucket, self.folder, deadline)
+            try awaitAll(deadline)
+        case .member(let rank):
+            watchesCause = false
+            self.rank = rank
+        }
     }
 
     func messageKey(to receiver: Int, from sender: Int, _ number: UInt64) -> String {
@@ -202,9 +225,11 @@ final class S3Store: MessageStore, @unchecked Sendable {
         from sender: Int, _ number: UInt64, _ limit: ContinuousClock.Instant
     ) throws(MPIError) -> Arrival? {
         let key = messageKey(to: rank, from: sender, number)
-        meter.read()
-        let object = try translated("poll") { () throws(AWSError) in
-            try bucket.get(key, range: 0..<Self.firstReadByteCount, deadline: limit)
+        let object = try withHead { () throws(MPIError) in
+            meter.read()
+            return try translated("poll") { () throws(AWSError) in
+                try bucket.get(key, range: 0..<Self.firstReadByteCount, deadline: limit)
+            }
         }
         guard let object else { return nil }
         do throws(MalformedMessage) {
@@ -229,6 +254,21 @@ final class S3Store: MessageStore, @unchecked Sendable {
         }
     }
 
+    /// Reads an object of a job, again for a while if it has no envelope: S3 shows an object whole or
+    /// not at all, but moto for a moment without its metadata.
+    func withHead(
+        _ read: () throws(MPIError) -> S3Client.Object?
+    ) throws(MPIError) -> S3Client.Object? {
+        var object = try read()
+        var triesLeft = Self.headTries
+        while let found = object, found.metadata("head") == nil, triesLeft > 0 {
+            triesLeft -= 1
+            usleep(20_000)
+            object = try read()
+        }
+        return object
+    }
+
     func fetch(
         _ arrival: Arrival, into buffer: UnsafeMutableRawBufferPointer,
         deadline: ContinuousClock.Instant
@@ -248,6 +288,39 @@ final class S3Store: MessageStore, @unchecked Sendable {
         }
         remove([key])
     }
+
+    // MARK: Payloads of messages that go another way
+
+    private func payloadKey(to receiver: Int, from sender: Int, _ number: UInt64) -> String {
+        "\(folder)payload/\(receiver)/\(sender)/\(number)"
+    }
+
+    func leave(
+        _ payload: UnsafeRawBufferPointer, number: UInt64, for receiver: Int,
+        deadline: ContinuousClock.Instant
+    ) throws(MPIError) {
+        let key = payloadKey(to: receiver, from: rank, number)
+        try write(key, payload, String(payload.count), deadline: deadline)
+    }
+
+    func take(
+        into buffer: UnsafeMutableRawBufferPointer, of byteCount: Int, number: UInt64,
+        from sender: Int, deadline: ContinuousClock.Instant
+    ) throws(MPIError) {
+        let key = payloadKey(to: rank, from: sender, number)
+        defer { remove([key]) }
+        if buffer.isEmpty { return }
+        meter.read(buffer.count)
+        let object = try translated("recv") { () throws(AWSError) in
+            try bucket.get(key, range: 0..<buffer.count, into: buffer, deadline: deadline)
+        }
+        guard object?.byteCount == buffer.count, object?.totalByteCount == byteCount else {
+            throw MPIError(
+                .system, operation: "recv", reason: "the payload \(key) is gone", peer: sender)
+        }
+    }
+
+    // MARK: What is not needed any more
 
     func discard(_ arrival: Arrival) {
         remove([messageKey(to: rank, from: arrival.frame.sender, arrival.frame.number)])
