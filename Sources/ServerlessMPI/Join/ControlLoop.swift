@@ -19,6 +19,10 @@ final class ControlLoop {
     private var nextHeartbeat: ContinuousClock.Instant?
     private var connectDeadline: ContinuousClock.Instant?
     var demands = LinkDemands()
+    /// Peers to which no other connection will be made.
+    var lostPeers: Set<Int> = []
+    /// When the connections in use are looked at; nil where none can be made again.
+    var nextCheck: ContinuousClock.Instant?
     /// Evidence the server has been told of, and when it stands for want of a verdict.
     private var reported: (cause: MPIError, deadline: ContinuousClock.Instant)?
     private var leaveDeadline: ContinuousClock.Instant?
@@ -66,7 +70,7 @@ final class ControlLoop {
     private var wakeTime: ContinuousClock.Instant? {
         [
             server.wakeTime, mesh?.wakeTime, turn?.wakeTime, nextHeartbeat, reported?.deadline,
-            leaveDeadline, demands.wakeTime,
+            leaveDeadline, demands.wakeTime, nextCheck,
             isAwaitingObservation ? server.observation?.deadline : nil,
             mesh?.isComplete == true ? nil : connectDeadline,
         ].compactMap(\.self).min()
@@ -82,6 +86,7 @@ final class ControlLoop {
             server.send(.heartbeat)
             serverMoved()
         }
+        if let nextCheck, now >= nextCheck { checkLinks(now) }
         if let reported, now >= reported.deadline { fail(reported.cause) }
         if let leaveDeadline, now >= leaveDeadline { isDone = true }
     }
@@ -92,6 +97,7 @@ final class ControlLoop {
             // After a failure nothing looks at it, and it would keep the loop awake.
             if state.firstCause == nil { connectDeadline = deadline }
         case .need(let peer): need(peer)
+        case .broken(let peer, let incarnation): broken(peer, incarnation: incarnation)
         case .report(let cause): report(cause)
         case .leave(let deadline):
             leaveDeadline = deadline
@@ -178,14 +184,15 @@ extension ControlLoop {
                 policy: configuration.url.candidates, roundTripTime: server.roundTripTime,
                 relayAddress: configuration.url.candidates == .turn ? nil : server.address,
                 isOnDemand: configuration.url.isLazy, keepAlive: configuration.url.keepAlive,
-                now: .now)
+                resume: configuration.url.resume, now: .now)
+            checkLinks(.now)
             server.observation?.stop()
             state.joined.fulfil(
                 .success(
                     ControlState.Seat(
                         rank: rank, ranksOnHost: mesh.ranksOnHost,
                         attachment: attachment(mesh, roster[rank]))))
-        case .connect(let peer): signalled(peer)
+        case .connect(let peer, let incarnation): signalled(peer, incarnation: incarnation)
         case .departed(let peer): departed(peer)
         case .refused(let cause), .failed(let cause): fail(cause)
         case .relay(let peer, let token): mesh?.relayOffered(to: peer, token)
@@ -283,6 +290,7 @@ extension ControlLoop {
         // A time that has passed and that nothing waits for would keep the loop awake.
         connectDeadline = nil
         demands = LinkDemands()
+        nextCheck = nil
         state.fail(cause)
         mesh?.stop()
     }

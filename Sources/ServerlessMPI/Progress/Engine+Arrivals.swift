@@ -258,9 +258,10 @@ extension Engine {
 
     /// The peer's side has ended, by end of stream or by an error of the socket.
     private func endOfStream(_ link: LinkPointer) {
-        if link.pointee.isResumable, let resumer {
+        if link.pointee.isResumable {
             cut(link)
-            return resumer(Int(link.pointee.peer), link.pointee.incarnation)
+            resumer?(Int(link.pointee.peer), link.pointee.incarnation)
+            return
         }
         link.pointee.isReadClosed = true
         updateWatch(link)

@@ -16,6 +16,17 @@ extension Engine {
         ReplayRing.capacity(ranks: size, total: settings.replayByteCountMax)
     }
 
+    /// Sets who makes connections anew, also for links that broke while they were taken over.
+    func setResumer(_ resume: @escaping LinkResumer) {
+        lock()
+        defer { unlock() }
+        resumer = resume
+        for case let link? in links
+        where link.pointee.isResumable && !link.pointee.isAttached && !link.pointee.hasLeft {
+            resume(Int(link.pointee.peer), link.pointee.incarnation)
+        }
+    }
+
     // MARK: The end of a connection
 
     /// The connection of a link is gone, or is to go. Its frames wait for the next one.

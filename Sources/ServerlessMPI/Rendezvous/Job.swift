@@ -16,8 +16,9 @@ struct Member: Sendable {
     var entry: RosterEntry
     var lastHeard: ContinuousClock.Instant
     var hasLeft = false
-    /// How often it has asked for a connection to another rank.
+    /// How often it has asked for connections to other ranks, less what time has excused.
     var signalCount = 0
+    var signalsCountedAt: ContinuousClock.Instant?
 }
 
 struct Job: Sendable {
@@ -248,18 +249,31 @@ extension Job {
         case violation(String)
     }
 
-    /// One rank needs a link to another, which shall dial too. Each needs to ask once per peer;
-    /// the bound leaves room for a process that comes again.
-    mutating func signal(from rank: Int, to peer: Int) -> SignalOutcome {
+    /// One rank needs a link to another, which shall dial too. Each needs to ask once per peer, and
+    /// again when a link breaks: two per peer at once, and as many again as time passes.
+    mutating func signal(
+        from rank: Int, to peer: Int, now: ContinuousClock.Instant
+    ) -> SignalOutcome {
         guard !isOver else { return .nothing }
         guard phase == .running, members.indices.contains(peer), peer != rank else {
             return .violation("it asked for a connection that cannot be")
         }
+        excuseSignals(of: rank, now: now)
         members[rank]?.signalCount += 1
         guard let count = members[rank]?.signalCount, count <= 2 * size else {
             return .violation("it asked for connections again and again")
         }
         guard let connection = members[peer]?.connection else { return .departed }
         return .forward(connection)
+    }
+
+    /// Eight a second, and one more per rank of the job.
+    private mutating func excuseSignals(of rank: Int, now: ContinuousClock.Instant) {
+        guard let member = members[rank] else { return }
+        let passed = (now - (member.signalsCountedAt ?? now)).milliseconds
+        let excused = passed * (size + 8) / 1000
+        guard excused > 0 || member.signalsCountedAt == nil else { return }
+        members[rank]?.signalsCountedAt = now
+        members[rank]?.signalCount = max(0, member.signalCount - excused)
     }
 }
