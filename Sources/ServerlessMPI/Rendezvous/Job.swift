@@ -250,7 +250,7 @@ extension Job {
     }
 
     /// One rank needs a link to another, which shall dial too. Each needs to ask once per peer, and
-    /// again when a link breaks: two per peer at once, and as many again as time passes.
+    /// again when a link breaks: a burst, and as many again as time passes.
     mutating func signal(
         from rank: Int, to peer: Int, now: ContinuousClock.Instant
     ) -> SignalOutcome {
@@ -260,18 +260,20 @@ extension Job {
         }
         excuseSignals(of: rank, now: now)
         members[rank]?.signalCount += 1
-        guard let count = members[rank]?.signalCount, count <= 2 * size else {
+        guard let count = members[rank]?.signalCount, count <= 2 * size + Self.signalBurst else {
             return .violation("it asked for connections again and again")
         }
         guard let connection = members[peer]?.connection else { return .departed }
         return .forward(connection)
     }
 
-    /// Eight a second, and one more per rank of the job.
+    /// Signals at once beyond two per peer, and per second beyond one per peer.
+    static let signalBurst = 64
+
     private mutating func excuseSignals(of rank: Int, now: ContinuousClock.Instant) {
         guard let member = members[rank] else { return }
         let passed = (now - (member.signalsCountedAt ?? now)).milliseconds
-        let excused = passed * (size + 8) / 1000
+        let excused = passed * (size + Self.signalBurst) / 1000
         guard excused > 0 || member.signalsCountedAt == nil else { return }
         members[rank]?.signalsCountedAt = now
         members[rank]?.signalCount = max(0, member.signalCount - excused)
