@@ -61,8 +61,12 @@ extension ControlLoop {
         nextCheck = now + Self.checkInterval
         for peer in mesh.takeBrokenBeforeUse() { _ = mesh.unlinkLatest(peer, now: now) }
         state.linkKeeper?.check()
+        if server.isOpen {
+            // Who asked before the peer left has got no answer.
+            for peer in demands.peers where mesh.nextIncarnation[peer] > 0 { signal(peer, mesh) }
+            return
+        }
         // With a server its word counts, which also tells the others.
-        guard !server.isOpen else { return }
         for peer in demands.peers where mesh.isPeerGone(peer) {
             lose(peer, mesh, hasDeparted: false)
         }

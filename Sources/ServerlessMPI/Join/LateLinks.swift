@@ -89,7 +89,10 @@ extension ControlLoop {
         guard let mesh, mesh.isStarted, peer < configuration.url.size else { return }
         guard !mesh.isLinked(peer) else { return peerGaveUp(peer, incarnation, mesh) }
         let now = ContinuousClock.now
-        demands.addIfNew(peer, deadline: now + configuration.url.joinTimeout)
+        let limit =
+            mesh.nextIncarnation[peer] > 0
+            ? configuration.url.resumeTimeout : configuration.url.joinTimeout
+        demands.addIfNew(peer, deadline: now + limit)
         mesh.signalled(peer, now: now)
     }
 
