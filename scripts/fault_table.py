@@ -79,38 +79,42 @@ def server_port(pid):
     return int(url[1])
 
 
-def links(pid, keeps_server=True):
-    """(local, remote) of the rank's connections to other ranks, or to a relay."""
+def links(pid):
+    """(local, remote) of the rank's connections to other ranks, or to a relay. The connection to
+    the server leaves from the port at which the rank listens; those to its relays do not."""
     server = server_port(pid)
+    own = f"pid={pid},"
+    listening = {
+        line.split()[3].rsplit(":", 1)[1]
+        for line in inside(pid, "ss", "-Hltnp").splitlines() if own in line}
     found = []
     for line in inside(pid, "ss", "-Htnp", "state", "established").splitlines():
-        words = line.split()
-        if f"pid={pid}," not in line:
-            continue
-        local, remote = words[2], words[3]
-        if keeps_server and remote.endswith(f":{server}"):
-            continue
-        found.append((local, remote))
+        local, remote = line.split()[2:4]
+        is_server = remote.endswith(f":{server}") and local.rsplit(":", 1)[1] in listening
+        if own in line and not is_server:
+            found.append((local, remote))
     return found
 
 
 def reset(pid):
-    for local, remote in links(pid):
+    found = links(pid)
+    for local, remote in found:
         inside(pid, "ss", "-K", "src", local, "dst", remote)
+    return len(found)
 
 
 def repeatedly(action, interval):
     def inject(job):
-        count = 0
+        count, broken = 0, 0
         while not job.is_over() and time.monotonic() - job.started < 40:
             rank = count % RANKS
             try:
-                action(job.pids[rank])
+                broken += action(job.pids[rank])
             except (FileNotFoundError, TypeError, ProcessLookupError):
                 break
             count += 1
             time.sleep(interval)
-        return f"{count} times"
+        return f"{broken} connections"
     return inject
 
 
@@ -168,7 +172,7 @@ def flush_conntrack(job):
     return f"{count} namespaces"
 
 
-def launch(arguments, environment, *options, seconds=4):
+def launch(arguments, environment, *options, seconds=10):
     return Job([
         f"{arguments.bin}/mpi-compare", "launch", "-n", str(RANKS), "--environment", environment,
         *options, "--", f"{arguments.bin}/conformance-serverless", "survive", str(seconds)])
@@ -189,7 +193,7 @@ def by_hand(arguments):
         f"rendezvous://127.0.0.1:{words[1].rsplit(':', 1)[1]}/faults?size={RANKS}"
         "&encryption=on&resume=always")
     job = Job(
-        [f"{arguments.bin}/conformance-serverless", "survive", "4"],
+        [f"{arguments.bin}/conformance-serverless", "survive", "10"],
         [dict(env, SERVERLESS_MPI_RANK=str(rank)) for rank in range(RANKS)])
     job.server = server
     return job

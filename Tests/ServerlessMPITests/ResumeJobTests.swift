@@ -174,6 +174,36 @@ struct ResumeJobTests {
     }
 }
 
+extension ResumeJobTests {
+    @Test(
+        "a server that is started again takes the ranks back: links are made and made again",
+        arguments: [true, false])
+    func restartedServer(areNeighbours: Bool) throws {
+        let job = try JoinWorld(size: 3)
+        let again = Mutex<RendezvousServer?>(nil)
+        defer { again.withLock { $0?.stop() } }
+        let configurations = Self.configurations(
+            job, isLazy: true, areNeighbours: areNeighbours)
+        let lines = JobTests.run(configurations) { world in
+            // A chain: ranks 0 and 2 have no link.
+            if world.rank < 2 { try world.send(1, to: .rank(world.rank + 1)) }
+            if world.rank > 0 { _ = try world.recv(Int.self, from: .rank(world.rank - 1)) }
+            if world.rank == 2 {
+                job.server.stop()
+                let server = try RendezvousServer.start(
+                    listen: "127.0.0.1:\(job.server.port)", secret: JoinWorld.operatorSecret)
+                again.withLock { $0 = server }
+            }
+            usleep(2_500_000)
+            _ = world.engine.breakQuietly(1)
+            let theirs = try world.alltoall([world.rank, world.rank, world.rank].span)
+            #expect(theirs == [0, 1, 2])
+            #expect(world.paths.count { $0 != nil } == 2)
+        }
+        #expect(lines == [nil, nil, nil], "neighbours \(areNeighbours)")
+    }
+}
+
 extension Engine {
     /// Breaks the connection as a middlebox would, unless this rank is leaving. What this rank has
     /// not read stays readable; what is under way is lost.

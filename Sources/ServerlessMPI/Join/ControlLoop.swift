@@ -5,8 +5,8 @@ import Glibc
 import MessagePassing
 
 final class ControlLoop {
-    private static let serverToken = UInt64(1)
-    private static let observationToken = UInt64(4)
+    static let serverToken = UInt64(1)
+    static let observationToken = UInt64(4)
 
     let configuration: JoinConfiguration
     let state: ControlState
@@ -14,7 +14,9 @@ final class ControlLoop {
     var mesh: MeshConnector?
     private let turn: TURNConnector?
     private var hasJoined = false
-    private var rank: Int?
+    private(set) var rank: Int?
+    let addresses: [SocketAddress]
+    var rejoining = Rejoining()
     private var heartbeatInterval = Duration.seconds(1)
     private var nextHeartbeat: ContinuousClock.Instant?
     private var connectDeadline: ContinuousClock.Instant?
@@ -31,6 +33,7 @@ final class ControlLoop {
     init(_ configuration: JoinConfiguration, _ addresses: [SocketAddress], _ state: ControlState) {
         self.configuration = configuration
         self.state = state
+        self.addresses = addresses
         server = ServerConnection(
             configuration, addresses, poll: state.poll, token: Self.serverToken,
             observationToken: Self.observationToken)
@@ -70,7 +73,7 @@ final class ControlLoop {
     private var wakeTime: ContinuousClock.Instant? {
         [
             server.wakeTime, mesh?.wakeTime, turn?.wakeTime, nextHeartbeat, reported?.deadline,
-            leaveDeadline, demands.wakeTime, nextCheck,
+            leaveDeadline, demands.wakeTime, nextCheck, rejoining.at,
             isAwaitingObservation ? server.observation?.deadline : nil,
             mesh?.isComplete == true ? nil : connectDeadline,
         ].compactMap(\.self).min()
@@ -87,6 +90,7 @@ final class ControlLoop {
             serverMoved()
         }
         if let nextCheck, now >= nextCheck { checkLinks(now) }
+        if let at = rejoining.at, now >= at { callAgain(now) }
         if let reported, now >= reported.deadline { fail(reported.cause) }
         if let leaveDeadline, now >= leaveDeadline { isDone = true }
     }
@@ -116,7 +120,8 @@ final class ControlLoop {
 extension ControlLoop {
     func serverMoved() {
         if server.takeConnected(), let port = server.localPort {
-            mesh = MeshConnector(poll: state.poll, port: port)
+            if mesh == nil { mesh = MeshConnector(poll: state.poll, port: port) }
+            joinAgain()
         }
         joinWhenReady()
         guard let cause = server.takeFailure() else { return }
@@ -130,6 +135,7 @@ extension ControlLoop {
             fail(reported.cause)
         }
         // Otherwise the job goes on without the server: the ranks have each other.
+        rejoining.lost(.now)
     }
 
     private var isAwaitingObservation: Bool {
@@ -166,7 +172,10 @@ extension ControlLoop {
     private func receive(_ message: ServerMessage) {
         switch message {
         case .welcome(let welcome):
-            guard rank == nil else { return }
+            if rejoining.isWelcomed(welcome) {
+                nextHeartbeat = .now + heartbeatInterval
+                return
+            }
             guard welcome.rank < configuration.url.size,
                 configuration.rank == nil || configuration.rank == welcome.rank
             else { return fail(misfit("gave this process rank \(welcome.rank)")) }
@@ -194,7 +203,9 @@ extension ControlLoop {
                         attachment: attachment(mesh, roster[rank]))))
         case .connect(let peer, let incarnation): signalled(peer, incarnation: incarnation)
         case .departed(let peer): departed(peer)
-        case .refused(let cause), .failed(let cause): fail(cause)
+        case .refused(let cause):
+            if !rejoining.isRefused(cause) { fail(cause) }
+        case .failed(let cause): fail(cause)
         case .relay(let peer, let token): mesh?.relayOffered(to: peer, token)
         case .relayRefused(let peer, let cause): mesh?.relayRefused(to: peer, cause.reason)
         case .farewell: isDone = true

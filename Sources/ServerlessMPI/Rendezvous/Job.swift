@@ -41,6 +41,8 @@ struct Job: Sendable {
     let joinTimeout: Duration
     let keys: ServerKeys
     private(set) var phase = Phase.gathering
+    /// The server has been started again while the job ran; its ranks come back with their tickets.
+    private(set) var isRestored = false
     private(set) var members: [Member?]
     private(set) var joinedCount = 0
     private var connectedCount = 0
@@ -115,11 +117,11 @@ extension Job {
                     reason: "all \(size) ranks of the job have joined already"))
         }
         var replaced: ConnectionID?
+        let hasTicket = keys.isTicket(
+            request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
+        if let refusal = unproven(rank, hasTicket) { return .failure(refusal) }
         if let holder = members[rank] {
-            let isSame =
-                holder.requestID == request.requestID
-                && keys.isTicket(
-                    request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
+            let isSame = holder.requestID == request.requestID && hasTicket
             guard isSame, !holder.hasLeft else {
                 return .failure(
                     MPIError(
@@ -136,6 +138,28 @@ extension Job {
         members[rank] = Member(
             connection: connection, requestID: request.requestID, entry: entry, lastHeard: now)
         return .success((rank, replaced))
+    }
+
+    /// A ticket that this server does not remember to have given: it has been started again, and
+    /// the job is running. Who has come without one is not of it. Their connections.
+    mutating func restore(for request: JoinRequest) -> [ConnectionID] {
+        guard phase == .gathering, let rank = request.rank, members.indices.contains(rank),
+            members[rank]?.requestID != request.requestID,
+            keys.isTicket(request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
+        else { return [] }
+        let strangers = connections
+        isRestored = true
+        phase = .running
+        members = Array(repeating: nil, count: size)
+        (joinedCount, connectedCount, leftCount, lowestFree) = (0, 0, 0, 0)
+        return strangers
+    }
+
+    private func unproven(_ rank: Int, _ hasTicket: Bool) -> MPIError? {
+        guard isRestored, !hasTicket else { return nil }
+        return MPIError(
+            .duplicateRank, operation: "join",
+            reason: "the job is running, and this process has no ticket for it", peer: rank)
     }
 
     /// The observer has seen this rank, too.
@@ -173,7 +197,9 @@ extension Job {
             members[rank]?.hasLeft = true
             leftCount += 1
         }
-        if phase == .running, leftCount == size { phase = .finished }
+        // Who left before the server was started again says bye to nobody.
+        let isLast = leftCount == size || isRestored && connectedCount <= 1
+        if phase == .running, isLast { phase = .finished }
         disconnected(rank)
     }
 
@@ -263,6 +289,8 @@ extension Job {
         guard let count = members[rank]?.signalCount, count <= 2 * size + Self.signalBurst else {
             return .violation("it asked for connections again and again")
         }
+        // It may come back to this server yet, and is asked for again.
+        if isRestored, members[peer] == nil { return .nothing }
         guard let connection = members[peer]?.connection else { return .departed }
         return .forward(connection)
     }
