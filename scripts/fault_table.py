@@ -195,7 +195,9 @@ def by_hand(arguments):
     job = Job(
         [f"{arguments.bin}/conformance-serverless", "survive", "10"],
         [dict(env, SERVERLESS_MPI_RANK=str(rank)) for rank in range(RANKS)])
-    job.server = server
+    job.server, job.server_program = server, program
+    job.server_port = words[1].rsplit(":", 1)[1]
+    job.server_env = dict(os.environ, RENDEZVOUS_SECRET="c4" * 32)
     return job
 
 
@@ -204,6 +206,17 @@ def server_dies(job):
     job.server.wait()
     time.sleep(0.5)
     return "then " + repeatedly(reset, 0.5)(job)
+
+
+def server_restarts(job):
+    port = job.server_port
+    job.server.kill()
+    job.server.wait()
+    job.server = subprocess.Popen(
+        [job.server_program, "serve", "--listen", f"127.0.0.1:{port}"], env=job.server_env,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(2)
+    return "then " + repeatedly(reset, 0.3)(job)
 
 
 def expect_done(job):
@@ -230,6 +243,8 @@ def faults(arguments):
         ("one-way loss on all links of a rank, for good", nat(), one_way, expect_done),
         ("black-out of 3 s of a rank", nat(), black_out(3), expect_done),
         ("rendezvous server killed, then resets", hand, server_dies, expect_done),
+        ("rendezvous server killed and started again, then resets", hand, server_restarts,
+         expect_done),
         ("SIGKILL of a rank", hand, send(signal.SIGKILL), expect_named),
         ("SIGSTOP of a rank, for good", hand, send(signal.SIGSTOP), expect_named),
     ]

@@ -71,7 +71,9 @@ import Testing
         #expect(hexDigits(ServerMessage.farewell.encoded) == "85")
         #expect(hexDigits(ClientMessage.heartbeat.encoded) == "02")
         #expect(hexDigits(ClientMessage.bye.encoded) == "04")
-        #expect(hexDigits(ClientMessage.connect(peer: 0x0102).encoded) == "06" + "02010000" + "00000000")
+        #expect(
+            hexDigits(ClientMessage.connect(peer: 0x0102).encoded) == "06" + "02010000" + "00000000"
+        )
         #expect(
             hexDigits(ClientMessage.connect(peer: 1, incarnation: 0x0304).encoded)
                 == "06" + "01000000" + "04030000")

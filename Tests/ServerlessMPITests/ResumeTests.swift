@@ -126,6 +126,48 @@ struct ResumeTests {
         #expect(errors.allSatisfy { $0 == nil }, "\(errors)")
     }
 
+    @Test(
+        "what was sent on a connection of which the peer never learnt comes over the next",
+        arguments: [1000, 3_000_000])
+    func unknownConnection(byteCount: Int) throws {
+        var world = EngineWorld(size: 2)
+        world.isResumable = true
+        // The lower rank has nominated it, and it broke before the higher one read that.
+        let (left, right) = try connectedPair()
+        close(right)
+        let engines = [
+            try Engine(
+                rank: 0, links: [nil, world.link(to: 1, left, nil)], settings: world.settings),
+            try Engine(rank: 1, links: [nil, nil], settings: world.settings),
+        ]
+        let isBroken = Atomic(false)
+        engines[0].setResumer { _, incarnation in
+            #expect(incarnation == 0)
+            isBroken.store(true, ordering: .releasing)
+        }
+        let network = RankThread { [world] in
+            while !isBroken.load(ordering: .acquiring) { usleep(1000) }
+            do {
+                for var end in try world.connectedEnds(0, 1) {
+                    end.link.incarnation = 1
+                    engines[end.rank].handOver(end.link)
+                }
+            } catch {
+                Issue.record(error)
+            }
+        }
+        let errors = EngineWorld.run(engines) { world in
+            let payload = pattern(byteCount, from: 0, number: 3)
+            if world.rank == 0 {
+                try world.send(payload.span, to: 1)
+            } else {
+                expectSame(try world.recv(UInt8.self, from: 0), payload, "\(byteCount) bytes")
+            }
+        }
+        network.join()
+        #expect(errors.allSatisfy { $0 == nil }, "\(errors)")
+    }
+
     @Test("a peer that lies about what it has fails the job with its name")
     func lies() throws {
         let errors = try ResumeWorld(EngineWorld(size: 2)).run(breakingEvery: nil) { world in

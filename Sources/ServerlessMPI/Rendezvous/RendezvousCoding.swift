@@ -53,7 +53,7 @@ extension ClientMessage {
         case Kind.report: self = .report(try readCause(&reader))
         case Kind.bye: self = .bye
         case Kind.relay: self = .relay(peer: try readRank(&reader))
-        case Kind.connect: 
+        case Kind.connect:
             self = .connect(
                 peer: try readRank(&reader),
                 incarnation: Int(try reader.read(UInt32.self, "incarnation")))
@@ -118,7 +118,7 @@ extension ServerMessage {
             self = .relay(peer: peer, token)
         case Kind.relayRefused:
             self = .relayRefused(peer: try readRank(&reader), try readCause(&reader))
-        case Kind.connectFrom: 
+        case Kind.connectFrom:
             self = .connect(
                 from: try readRank(&reader),
                 incarnation: Int(try reader.read(UInt32.self, "incarnation")))
