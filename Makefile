@@ -59,6 +59,10 @@ lambda-demo: setup ## Package, emulate, and run join and flights on 4 functions 
 	  --product worker-lambda
 	@scripts/lambda-demo .build/lambda/release
 
+.PHONY: fault-table
+fault-table: build ## Breaks running jobs in every way, 20 runs each (root); writes docs/results/faults.md
+	scripts/fault_table.py --runs $(or $(RUNS),20) --output docs/results/faults.md
+
 .PHONY: bench
 bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
 	@Benchmarks/run $(RELEASE)

@@ -43,6 +43,12 @@ struct Membership {
             control.leave(deadline: ContinuousClock.now + Self.failedLeaveTimeout)
             throw error
         }
+        engine.setResumer { control.resume($0, incarnation: $1) }
+        control.setLinkKeeper(
+            LinkKeeper(
+                abandon: { engine.abandonLink(to: $0, incarnation: $1) },
+                lose: { engine.linkIsLost(to: $0, cause: $1, hasDeparted: $2) },
+                check: { engine.checkLinks() }))
         control.setLinkHandler { engine.handOver($0) }
         engine.setReporter { control.report($0) }
         control.setFailureHandler { engine.jobFailed($0) }

@@ -10,6 +10,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     case serverlessTLS = "serverless-tls"
     /// No link is there before a message needs it.
     case serverlessLazy = "serverless-lazy"
+    /// Links survive their connections, and keep what is not acknowledged.
+    case serverlessResume = "serverless-resume"
     /// Links, and a real redis-server for all but the shortest payloads.
     case channels
     /// Messages go through a real redis-server.
@@ -25,7 +27,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         switch self {
         case .threads: "conformance-threads"
         case .openmpi, .openmpiTCP: "conformance-openmpi"
-        case .serverless, .serverlessTLS, .serverlessLazy, .channels, .redis, .s3Ministack,
+        case .serverless, .serverlessTLS, .serverlessLazy, .serverlessResume, .channels, .redis,
+            .s3Ministack,
             .s3Moto:
             "conformance-serverless"
         }
@@ -34,7 +37,7 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     var isAvailable: Bool {
         switch self {
         case .openmpi, .openmpiTCP: Installation.runsMPI
-        case .threads, .serverless, .serverlessTLS, .serverlessLazy: true
+        case .threads, .serverless, .serverlessTLS, .serverlessLazy, .serverlessResume: true
         case .redis, .channels: Installation.find("redis-server") != nil
         case .s3Ministack, .s3Moto: s3Server.flatMap { Installation.findPeer($0) } != nil
         }
@@ -79,8 +82,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
 
     /// Those that tell ranks which call different collectives so.
     static let detectingMismatch: [Backend] = [
-        .threads, .serverless, .serverlessTLS, .serverlessLazy, .channels, .redis, .s3Ministack,
-        .s3Moto,
+        .threads, .serverless, .serverlessTLS, .serverlessLazy, .serverlessResume, .channels,
+        .redis, .s3Ministack, .s3Moto,
     ].filter(scenarios.contains)
 
     /// Runs the conformance program on `ranks` ranks.
@@ -103,7 +106,7 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
                 command += ["--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "lo"]
             }
             command.append(program)
-        case .serverless, .serverlessTLS, .serverlessLazy, .channels:
+        case .serverless, .serverlessTLS, .serverlessLazy, .serverlessResume, .channels:
             let isLazy = self == .serverlessLazy
             command = [
                 Installation.path("mpi-compare"), "launch", "-n", "\(ranks)", "--environment",

@@ -71,8 +71,13 @@ import Testing
         #expect(hexDigits(ServerMessage.farewell.encoded) == "85")
         #expect(hexDigits(ClientMessage.heartbeat.encoded) == "02")
         #expect(hexDigits(ClientMessage.bye.encoded) == "04")
-        #expect(hexDigits(ClientMessage.connect(peer: 0x0102).encoded) == "06" + "02010000")
-        #expect(hexDigits(ServerMessage.connect(from: 7).encoded) == "87" + "07000000")
+        #expect(
+            hexDigits(ClientMessage.connect(peer: 0x0102).encoded) == "06" + "02010000" + "00000000"
+        )
+        #expect(
+            hexDigits(ClientMessage.connect(peer: 1, incarnation: 0x0304).encoded)
+                == "06" + "01000000" + "04030000")
+        #expect(hexDigits(ServerMessage.connect(from: 7).encoded) == "87" + "07000000" + "00000000")
         #expect(hexDigits(ServerMessage.departed(peer: 4095).encoded) == "89" + "ff0f0000")
     }
 
@@ -159,16 +164,16 @@ import Testing
     @Test func `a hello has exactly the bytes PROTOCOL_md says`() throws {
         let hello = PeerHello(
             encryption: .none, epoch: 0x0102_0304_0506_0708, sender: 3, receiver: 0x0100,
-            jobTag: PeerHello.jobTag("job"), nonce: Array(0x20..<0x30))
+            jobTag: PeerHello.jobTag("job"), nonce: Array(0x20..<0x30), incarnation: 0x0506)
         let key = Secret([UInt8](repeating: 9, count: 32))
         let bytes = hello.encoded(key: key)
         // SHA-256 of "job" begins with these eight bytes.
         let fields =
             "534d5049" + "0100" + "00" + "00" + "0807060504030201" + "03000000" + "00010000"
             + hexDigits(RequestID(naming: "job").bytes.prefix(8))
-            + "202122232425262728292a2b2c2d2e2f"
-        #expect(hexDigits(bytes.prefix(48)) == fields)
-        #expect(bytes.count == 80)
+            + "202122232425262728292a2b2c2d2e2f" + "06050000"
+        #expect(hexDigits(bytes.prefix(52)) == fields)
+        #expect(bytes.count == 84)
         #expect(
             Array(bytes.suffix(32)) == KeyDerivation.authenticate(KeyTests.bytes(fields), with: key)
         )

@@ -22,6 +22,8 @@ struct EngineWorld: Sendable {
     var isEncrypted = false
     /// How the links are said to have come about.
     var candidate = CandidateKind.host
+    /// Do links survive their connections?
+    var isResumable = false
 
     /// Runs `body` on every rank; then leaves, or aborts with what it threw.
     /// - Returns: each rank's error.
@@ -108,7 +110,8 @@ struct EngineWorld: Sendable {
         let path = LinkPath(
             candidate: candidate, localAddress: "127.0.0.1", remoteAddress: "127.0.0.1",
             isSameHost: true, isDialled: true, roundTripTime: .zero, connectTime: .zero)
-        return EstablishedLink(peer: peer, fileDescriptor: socket, tls: tls, path: path)
+        return EstablishedLink(
+            peer: peer, fileDescriptor: socket, tls: tls, path: path, isResumable: isResumable)
     }
 
     /// A TLS session at both ends; the first is the client.

@@ -157,7 +157,7 @@ struct FailureTests {
         let payload = UnsafeMutableRawBufferPointer.allocate(byteCount: 8 << 20, alignment: 8)
         defer { payload.deallocate() }
         payload.initializeMemory(as: UInt8.self, repeating: 7)
-        engine.links[1]?.pointee.sendCredit.raise(to: .max)
+        engine.links[1]?.pointee.sendCredit.raise(to: 1 << 40)
         let handle = try engine.isend(
             UnsafeRawBufferPointer(payload), in: engine.world, to: 1, tag: .zero, call: 0)
         try #require(engine.state.pointee.blockedLinkCount == 1, "the socket takes everything")

@@ -112,7 +112,8 @@ struct VirtualJob {
 
     private mutating func perform(_ action: MeshMachine.Action, _ host: Int) {
         switch action {
-        case .dial(let connection, let peer, let candidate):
+        case .dial(let connection, let peer, let candidate),
+            .dialAfresh(let connection, let peer, let candidate):
             let remote = candidate.address
             guard ranks[host].ends[remote] == nil else {
                 ranks[host].machine?.broke(connection, .taken, now: network.now)

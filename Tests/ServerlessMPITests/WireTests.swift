@@ -9,7 +9,8 @@ import Testing
 struct WireTests {
     static let eager = FrameHeader(
         type: .eager, source: 3, tag: 0x0102_0304, sequence: 7, contextID: 0x1122_3344_5566_7788,
-        call: 0x99, payloadByteCount: 258, creditLimit: 0x0100_0000)
+        call: 0x99, payloadByteCount: 258, creditLimit: 0x0100_0000,
+        acknowledged: 0xA1B2_C3D4)
 
     @Test("an eager frame has the bytes of the protocol description")
     func goldenEager() {
@@ -18,7 +19,7 @@ struct WireTests {
                 0x53, 0x4D, 1, 0, 3, 0, 0, 0, 4, 3, 2, 1, 7, 0, 0, 0,
                 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x99, 0, 0, 0, 0, 0, 0, 0,
                 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0,
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0xD4, 0xC3, 0xB2, 0xA1,
             ])
     }
 
@@ -33,6 +34,40 @@ struct WireTests {
         expected[40] = 0xA1
         expected[48] = 0xB2
         #expect(bytes(of: frame) == expected)
+    }
+
+    @Test("a resume frame has the bytes of the protocol description")
+    func goldenResume() {
+        let frame = FrameHeader(
+            type: .resume, payloadByteCount: 0x0102_0304, request: 2, creditLimit: 3 << 20,
+            acknowledged: 0x0506)
+        var expected = [UInt8](repeating: 0, count: 64)
+        expected.replaceSubrange(0..<3, with: [0x53, 0x4D, 9])
+        expected.replaceSubrange(32..<36, with: [4, 3, 2, 1])
+        expected[40] = 2
+        expected.replaceSubrange(56..<60, with: [0, 12, 0, 0])
+        expected.replaceSubrange(60..<62, with: [6, 5])
+        #expect(bytes(of: frame) == expected)
+    }
+
+    @Test("a credit frame has the bytes of the protocol description")
+    func goldenCredit() {
+        var expected = [UInt8](repeating: 0, count: 64)
+        expected.replaceSubrange(0..<3, with: [0x53, 0x4D, 5])
+        expected.replaceSubrange(56..<60, with: [0, 4, 0, 0])
+        expected[60] = 9
+        #expect(
+            bytes(of: FrameHeader(type: .credit, creditLimit: 1 << 20, acknowledged: 9))
+                == expected)
+    }
+
+    @Test("frames that are not counted have no number")
+    func uncounted() {
+        for type in [FrameType.credit, .resume] {
+            var frame = bytes(of: Self.sample(type))
+            frame[12] = 1
+            #expect(throws: FrameRefusal.fields(type)) { try parse(frame) }
+        }
     }
 
     @Test("every type survives the way there and back", arguments: FrameType.allCases)
@@ -55,7 +90,7 @@ struct WireTests {
         }
         #expect(refusal { $0[0] = 0 } == .magic)
         #expect(refusal { $0[2] = 0 } == .type)
-        #expect(refusal { $0[2] = 9 } == .type)
+        #expect(refusal { $0[2] = 10 } == .type)
         #expect(refusal { $0[3] = 1 } == .flags)
         #expect(refusal { $0[39] = 0xFF } == .length(.eager))
         #expect(refusal { $0[35] = 2 } == .length(.eager))
@@ -134,6 +169,19 @@ struct WireTests {
         #expect(newLimit == (1 << 20) + initialCreditByteCount + (1 << 19))
     }
 
+    @Test("a limit goes on beyond what its 32 bits can say")
+    func creditWraps() {
+        var send = SendCredit()
+        let step: UInt64 = 1 << 30
+        var limit: UInt64 = 0
+        for _ in 0..<10_000 {
+            limit += step
+            send.raise(to: limit % (1 << 42))
+            if send.limit != limit { break }
+        }
+        #expect(send.limit == limit && limit > 1 << 43)
+    }
+
     static func sample(_ type: FrameType) -> FrameHeader {
         switch type {
         case .eager: eager
@@ -151,8 +199,12 @@ struct WireTests {
                 payloadByteCount: 1 << 40, request: 2, reply: 9)
         case .storedPayload:
             FrameHeader(type: type, sequence: 5, reply: 9)
-        case .credit, .bye, .receipt:
+        case .bye, .receipt:
             FrameHeader(type: type, sequence: 8, creditLimit: 1 << 30)
+        case .credit:
+            FrameHeader(type: type, creditLimit: 1 << 41, acknowledged: 7)
+        case .resume:
+            FrameHeader(type: type, payloadByteCount: 1 << 41, request: 3, acknowledged: 7)
         case .abort:
             FrameHeader(type: type, sequence: 8, payloadByteCount: 100)
         }

@@ -14,6 +14,9 @@ public enum Environment: String, Sendable, CaseIterable {
     case serverless
     /// ServerlessMPI with TLS 1.3 on every connection.
     case serverlessTLS = "serverless-tls"
+    /// ServerlessMPI without encryption, with links that survive their connections also within this
+    /// host: beside `serverless` it shows what that costs.
+    case serverlessResume = "serverless-resume"
     /// ServerlessMPI without encryption, every rank in a network of its own behind a NAT router.
     case serverlessNAT = "serverless-nat"
     /// Functions in an emulator of AWS Lambda on this machine, each behind its own NAT; without
@@ -30,7 +33,8 @@ public enum Environment: String, Sendable, CaseIterable {
         switch self {
         case .threads: .threads
         case .openmpi, .openMPITCP: .openmpi
-        case .serverless, .serverlessTLS, .serverlessNAT, .redis, .s3: .serverless
+        case .serverless, .serverlessTLS, .serverlessResume, .serverlessNAT, .redis, .s3:
+            .serverless
         case .lambdaLocal, .lambda: .lambda
         }
     }

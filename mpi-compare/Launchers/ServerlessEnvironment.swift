@@ -74,6 +74,7 @@ private func serverlessPlans(
     if let mesh = request.mesh { url.mesh = mesh }
     url.candidates = request.candidates
     url.channels = request.channels
+    if request.environment == .serverlessResume { url.resume = .always }
     if let seconds = request.internet?.lines.mappingLifetimeSeconds {
         // One sign of life may be lost on the way, and the next is still in time.
         let interval = Duration.seconds(max(1, seconds / 3))

@@ -5,8 +5,8 @@ import Glibc
 import MessagePassing
 
 final class ControlLoop {
-    private static let serverToken = UInt64(1)
-    private static let observationToken = UInt64(4)
+    static let serverToken = UInt64(1)
+    static let observationToken = UInt64(4)
 
     let configuration: JoinConfiguration
     let state: ControlState
@@ -14,11 +14,17 @@ final class ControlLoop {
     var mesh: MeshConnector?
     private let turn: TURNConnector?
     private var hasJoined = false
-    private var rank: Int?
+    private(set) var rank: Int?
+    let addresses: [SocketAddress]
+    var rejoining = Rejoining()
     private var heartbeatInterval = Duration.seconds(1)
     private var nextHeartbeat: ContinuousClock.Instant?
     private var connectDeadline: ContinuousClock.Instant?
     var demands = LinkDemands()
+    /// Peers to which no other connection will be made.
+    var lostPeers: Set<Int> = []
+    /// When the connections in use are looked at; nil where none can be made again.
+    var nextCheck: ContinuousClock.Instant?
     /// Evidence the server has been told of, and when it stands for want of a verdict.
     private var reported: (cause: MPIError, deadline: ContinuousClock.Instant)?
     private var leaveDeadline: ContinuousClock.Instant?
@@ -27,6 +33,7 @@ final class ControlLoop {
     init(_ configuration: JoinConfiguration, _ addresses: [SocketAddress], _ state: ControlState) {
         self.configuration = configuration
         self.state = state
+        self.addresses = addresses
         server = ServerConnection(
             configuration, addresses, poll: state.poll, token: Self.serverToken,
             observationToken: Self.observationToken)
@@ -66,7 +73,7 @@ final class ControlLoop {
     private var wakeTime: ContinuousClock.Instant? {
         [
             server.wakeTime, mesh?.wakeTime, turn?.wakeTime, nextHeartbeat, reported?.deadline,
-            leaveDeadline, demands.wakeTime,
+            leaveDeadline, demands.wakeTime, nextCheck, rejoining.at,
             isAwaitingObservation ? server.observation?.deadline : nil,
             mesh?.isComplete == true ? nil : connectDeadline,
         ].compactMap(\.self).min()
@@ -82,6 +89,8 @@ final class ControlLoop {
             server.send(.heartbeat)
             serverMoved()
         }
+        if let nextCheck, now >= nextCheck { checkLinks(now) }
+        if let at = rejoining.at, now >= at { callAgain(now) }
         if let reported, now >= reported.deadline { fail(reported.cause) }
         if let leaveDeadline, now >= leaveDeadline { isDone = true }
     }
@@ -92,6 +101,7 @@ final class ControlLoop {
             // After a failure nothing looks at it, and it would keep the loop awake.
             if state.firstCause == nil { connectDeadline = deadline }
         case .need(let peer): need(peer)
+        case .broken(let peer, let incarnation): broken(peer, incarnation: incarnation)
         case .report(let cause): report(cause)
         case .leave(let deadline):
             leaveDeadline = deadline
@@ -110,7 +120,8 @@ final class ControlLoop {
 extension ControlLoop {
     func serverMoved() {
         if server.takeConnected(), let port = server.localPort {
-            mesh = MeshConnector(poll: state.poll, port: port)
+            if mesh == nil { mesh = MeshConnector(poll: state.poll, port: port) }
+            joinAgain()
         }
         joinWhenReady()
         guard let cause = server.takeFailure() else { return }
@@ -124,6 +135,7 @@ extension ControlLoop {
             fail(reported.cause)
         }
         // Otherwise the job goes on without the server: the ranks have each other.
+        rejoining.lost(.now)
     }
 
     private var isAwaitingObservation: Bool {
@@ -160,7 +172,10 @@ extension ControlLoop {
     private func receive(_ message: ServerMessage) {
         switch message {
         case .welcome(let welcome):
-            guard rank == nil else { return }
+            if rejoining.isWelcomed(welcome) {
+                nextHeartbeat = .now + heartbeatInterval
+                return
+            }
             guard welcome.rank < configuration.url.size,
                 configuration.rank == nil || configuration.rank == welcome.rank
             else { return fail(misfit("gave this process rank \(welcome.rank)")) }
@@ -178,16 +193,19 @@ extension ControlLoop {
                 policy: configuration.url.candidates, roundTripTime: server.roundTripTime,
                 relayAddress: configuration.url.candidates == .turn ? nil : server.address,
                 isOnDemand: configuration.url.isLazy, keepAlive: configuration.url.keepAlive,
-                now: .now)
+                resume: configuration.url.resume, now: .now)
+            checkLinks(.now)
             server.observation?.stop()
             state.joined.fulfil(
                 .success(
                     ControlState.Seat(
                         rank: rank, ranksOnHost: mesh.ranksOnHost,
                         attachment: attachment(mesh, roster[rank]))))
-        case .connect(let peer): signalled(peer)
+        case .connect(let peer, let incarnation): signalled(peer, incarnation: incarnation)
         case .departed(let peer): departed(peer)
-        case .refused(let cause), .failed(let cause): fail(cause)
+        case .refused(let cause):
+            if !rejoining.isRefused(cause) { fail(cause) }
+        case .failed(let cause): fail(cause)
         case .relay(let peer, let token): mesh?.relayOffered(to: peer, token)
         case .relayRefused(let peer, let cause): mesh?.relayRefused(to: peer, cause.reason)
         case .farewell: isDone = true
@@ -283,6 +301,7 @@ extension ControlLoop {
         // A time that has passed and that nothing waits for would keep the loop awake.
         connectDeadline = nil
         demands = LinkDemands()
+        nextCheck = nil
         state.fail(cause)
         mesh?.stop()
     }

@@ -4,6 +4,16 @@
 import MessagePassing
 import Synchronization
 
+/// What the control thread asks of whoever uses the links. Called on the control thread.
+struct LinkKeeper: Sendable {
+    /// The peer has given this connection up.
+    let abandon: @Sendable (_ peer: Int, _ incarnation: Int) -> Void
+    /// There will be no other connection to this peer.
+    let lose: @Sendable (_ peer: Int, _ cause: MPIError, _ hasDeparted: Bool) -> Void
+    /// Look for connections that are dead; about once a second.
+    let check: @Sendable () -> Void
+}
+
 /// What the control thread and the rank's other threads share.
 final class ControlState: Sendable {
     enum Command: Sendable {
@@ -11,6 +21,8 @@ final class ControlState: Sendable {
         case connect(deadline: ContinuousClock.Instant)
         /// The program needs a link to this rank.
         case need(Int)
+        /// The engine has found this connection to a rank broken.
+        case broken(Int, incarnation: Int)
         case report(MPIError)
         case leave(deadline: ContinuousClock.Instant)
     }
@@ -33,6 +45,7 @@ final class ControlState: Sendable {
     let joined = Promise<Result<Seat, MPIError>>()
     let connected = Promise<Result<[EstablishedLink?], MPIError>>()
     let lateLinks = LateLinks()
+    private let keeper = Mutex<LinkKeeper?>(nil)
     private let mailbox = Mutex<[Command]>([])
     private let failure = Mutex(Failure())
 
@@ -49,6 +62,11 @@ final class ControlState: Sendable {
             return commands
         }
     }
+
+    /// Sets who looks after the links in use; nil: nobody any more.
+    func setKeeper(_ keeper: LinkKeeper?) { self.keeper.withLock { $0 = keeper } }
+
+    var linkKeeper: LinkKeeper? { keeper.withLock { $0 } }
 
     var firstCause: MPIError? { failure.withLock { $0.cause } }
 

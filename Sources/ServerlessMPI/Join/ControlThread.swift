@@ -109,6 +109,16 @@ final class ControlThread: Sendable {
     /// every candidate tried, and with `peerLost` if the peer has left the job.
     func need(_ peer: Int) { state.post(.need(peer)) }
 
+    /// Another connection in place of this one, which has broken; returns at once. It goes to the
+    /// handler of `setLinkHandler`. If none comes about within the resume timeout, `keeper` is told
+    /// that the link is lost, with every candidate tried.
+    func resume(_ peer: Int, incarnation: Int) {
+        state.post(.broken(peer, incarnation: incarnation))
+    }
+
+    /// Sets who looks after the links in use.
+    func setLinkKeeper(_ keeper: LinkKeeper) { state.setKeeper(keeper) }
+
     /// Sets who gets the links that are finished after `connectMesh`, begun by this rank or by the
     /// peer. It is called on the control thread, at once for those that are finished already, and
     /// must not block.
@@ -133,6 +143,7 @@ final class ControlThread: Sendable {
     /// more than once, not from the failure handler, which is not called any more afterwards.
     func leave(deadline: ContinuousClock.Instant) {
         state.mute()
+        state.setKeeper(nil)
         Self.end(state, thread, deadline: deadline)
         state.lateLinks.close()
         if !hasTakenLinks.exchange(true, ordering: .acquiringAndReleasing),

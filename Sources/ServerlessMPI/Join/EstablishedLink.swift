@@ -51,6 +51,10 @@ struct EstablishedLink {
     /// descriptor itself.
     let tls: TLSSession?
     let path: LinkPath
+    /// How many connections of this pair of ranks came before it.
+    var incarnation = 0
+    /// If it breaks while both ranks live, another one takes over.
+    var isResumable = false
 
     /// Closes links that nobody has taken over.
     static func close(_ links: [EstablishedLink?]) {

@@ -13,6 +13,16 @@ public enum EncryptionMode: UInt8, Sendable, CustomStringConvertible {
     public var description: String { self == .on ? "on" : "none" }
 }
 
+/// Which links between ranks are made again when they break.
+public enum ResumePolicy: String, Sendable {
+    /// Those that leave a host: within one they do not break before a rank dies.
+    case auto
+    /// All, for tests and measurements.
+    case always
+    /// None: a broken link is the end of the job.
+    case never
+}
+
 /// Which kinds of candidates a rank may use; the same for all ranks of a job.
 public enum CandidatePolicy: String, Sendable {
     case all
@@ -38,6 +48,9 @@ public enum CandidatePolicy: String, Sendable {
 ///   that no NAT forgets it.
 /// - `candidates` (`all`): `all`, `relayed` or `turn`.
 /// - `channels` (none: links alone): which stores may carry payload, and when (`ChannelPlan`).
+/// - `resume` (`auto`): which links are made again when they break: `auto` (those that leave a
+///   host), `always` or `never`.
+/// - `resume-timeout` (10): seconds in which that must succeed.
 public struct JoinURL: Sendable, Equatable {
     public var host: String
     public var port: UInt16
@@ -53,6 +66,8 @@ public struct JoinURL: Sendable, Equatable {
     public var keepAlive: Duration
     public var candidates: CandidatePolicy
     public var channels: ChannelPlan?
+    public var resume = ResumePolicy.auto
+    public var resumeTimeout = defaultResumeTimeout
 
     /// Half of the 1024 descriptors a function may have on AWS Lambda: while a link is made it
     /// takes several.
@@ -62,6 +77,7 @@ public struct JoinURL: Sendable, Equatable {
     public static let maximumJobByteCount = 64
     /// NAT gateways forget an idle connection after 350 s, and some routers after less.
     public static let defaultKeepAlive = Duration.seconds(60)
+    public static let defaultResumeTimeout = Duration.seconds(10)
     /// The kernel takes no more.
     static let maximumKeepAliveSeconds = 32_767
     /// The longest timeout accepted, in seconds: a week.
@@ -118,6 +134,9 @@ extension JoinURL: CustomStringConvertible {
                 ? "" : "&keepalive=\(Self.seconds(keepAlive))")
             + (candidates == .all ? "" : "&candidates=\(candidates.rawValue)")
             + (channels.map { "&channels=\($0)" } ?? "")
+            + (resume == .auto ? "" : "&resume=\(resume.rawValue)")
+            + (resumeTimeout == Self.defaultResumeTimeout
+                ? "" : "&resume-timeout=\(Self.seconds(resumeTimeout))")
     }
 
     static func seconds(_ duration: Duration) -> String {
@@ -193,6 +212,12 @@ extension JoinURL {
             }
             candidates = policy
         case "channels": channels = try ChannelPlan(parsing: String(value))
+        case "resume":
+            guard let policy = ResumePolicy(rawValue: String(value)) else {
+                throw Self.wrong("resume must be auto, always or never")
+            }
+            resume = policy
+        case "resume-timeout": resumeTimeout = try Self.parseTimeout(value, name)
         case "timeout": timeout = try Self.parseTimeout(value, name)
         case "mesh":
             guard let number = Int(value), (0...Self.maximumSize).contains(number) else {

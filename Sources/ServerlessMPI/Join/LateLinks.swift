@@ -47,6 +47,7 @@ struct LinkDemands {
     private var deadlines: [Int: ContinuousClock.Instant] = [:]
 
     var wakeTime: ContinuousClock.Instant? { deadlines.values.min() }
+    var peers: [Int] { deadlines.keys.sorted() }
 
     mutating func add(_ peer: Int, deadline: ContinuousClock.Instant) {
         deadlines[peer] = deadline
@@ -75,16 +76,23 @@ extension ControlLoop {
         demands.add(peer, deadline: now + configuration.url.joinTimeout)
         mesh.need(peer, now: now)
         // Without a server only the peer's open addresses are left to try.
-        server.send(.connect(peer: peer))
+        signal(peer, mesh)
+    }
+
+    func signal(_ peer: Int, _ mesh: MeshConnector) {
+        server.send(.connect(peer: peer, incarnation: mesh.nextIncarnation[peer]))
         serverMoved()
     }
 
     /// The server says that a peer needs a link to this rank.
-    func signalled(_ peer: Int) {
-        guard let mesh, mesh.isStarted, peer < configuration.url.size, !mesh.isLinked(peer)
-        else { return }
+    func signalled(_ peer: Int, incarnation: Int) {
+        guard let mesh, mesh.isStarted, peer < configuration.url.size else { return }
+        guard !mesh.isLinked(peer) else { return peerGaveUp(peer, incarnation, mesh) }
         let now = ContinuousClock.now
-        demands.addIfNew(peer, deadline: now + configuration.url.joinTimeout)
+        let limit =
+            mesh.nextIncarnation[peer] > 0
+            ? configuration.url.resumeTimeout : configuration.url.joinTimeout
+        demands.addIfNew(peer, deadline: now + limit)
         mesh.signalled(peer, now: now)
     }
 
@@ -92,6 +100,7 @@ extension ControlLoop {
     /// meantime carries what it said before.
     func departed(_ peer: Int) {
         guard let mesh, mesh.isStarted, !mesh.isLinked(peer) else { return }
+        if mesh.nextIncarnation[peer] > 0 { return lose(peer, mesh, hasDeparted: true) }
         // Not from within the reading of the server's messages: to report is to write, and may end
         // the connection.
         state.post(
@@ -110,6 +119,10 @@ extension ControlLoop {
         }
         for peer in demands.takeOverdue(now) {
             mesh.giveUp(peer)
+            if mesh.nextIncarnation[peer] > 0 {
+                lose(peer, mesh, hasDeparted: false)
+                continue
+            }
             if let missing = mesh.missingNeededPeer(peer) {
                 report(unreachable(missing, "no connection before the deadline"))
             }

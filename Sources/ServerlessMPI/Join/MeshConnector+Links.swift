@@ -63,6 +63,8 @@ extension MeshConnector {
                 case .dial(let number, let peer, let candidate):
                     dial(
                         number, peer, candidate.address, isRelayed: candidate.kind == .relayed)
+                case .dialAfresh(let number, let peer, let candidate):
+                    dial(number, peer, candidate.address, isAfresh: true)
                 case .dialRelayed(let number, let peer, let token):
                     if let relayAddress { dial(number, peer, relayAddress, token: token) }
                 case .requestRelay(let peer): relayRequests.append(peer)
@@ -89,6 +91,8 @@ extension MeshConnector {
         let local = Socket.localAddress(connection.descriptor)
         let remote = Socket.remoteAddress(connection.descriptor)
         let isRelayed = connection.isRelayed
+        nextIncarnation[peer] = connection.incarnation + 1
+        lastRemote[peer] = remote
         let kind = isRelayed ? .relayed : remote.map { plan.kind(of: $0) } ?? .host
         let link = EstablishedLink(
             peer: peer, fileDescriptor: connection.descriptor, tls: connection.tls,
@@ -98,7 +102,13 @@ extension MeshConnector {
                 isSameHost: plan.isSameHost && !isRelayed,
                 isDialled: connection.isDialled,
                 roundTripTime: Socket.roundTripTime(connection.descriptor),
-                connectTime: .now - (startTimes[peer] ?? startTime)))
-        if hasHandedOver { lateLinks.append(link) } else { links[peer] = link }
+                connectTime: .now - (startTimes[peer] ?? startTime)),
+            incarnation: connection.incarnation, isResumable: isResumable(plan))
+        if hasHandedOver {
+            lateLinks.append(link)
+        } else {
+            EstablishedLink.close([links[peer]])
+            links[peer] = link
+        }
     }
 }

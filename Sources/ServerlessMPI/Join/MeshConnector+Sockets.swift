@@ -95,7 +95,7 @@ extension MeshConnector {
     /// Connects from the shared port, or, with a token, from any port to the relay.
     func dial(
         _ number: MeshMachine.Connection, _ peer: Int, _ address: SocketAddress,
-        isRelayed: Bool = false, token relayToken: RelayToken? = nil
+        isRelayed: Bool = false, isAfresh: Bool = false, token relayToken: RelayToken? = nil
     ) {
         guard let identity else { return }
         do throws(SystemFailure) {
@@ -104,16 +104,16 @@ extension MeshConnector {
             if let relayToken {
                 connection = PeerConnection(
                     relayed: descriptor, number: number, peer: peer, identity: identity,
-                    token: relayToken)
+                    token: relayToken, incarnation: nextIncarnation[peer])
             } else {
                 connection = PeerConnection(
                     dialled: descriptor, number: number, peer: peer, identity: identity,
-                    isRelayed: isRelayed)
+                    isRelayed: isRelayed, incarnation: nextIncarnation[peer])
             }
             connections[number] = connection
             poll.watch(descriptor, token(connection), reads: true, writes: true)
             watchesWrites.insert(number)
-            if relayToken == nil {
+            if relayToken == nil, !isAfresh {
                 Socket.sharePort(descriptor)
                 let own = address.ip.isV4 ? IPAddress.any4 : .any6
                 try Socket.bind(descriptor, to: SocketAddress(ip: own, port: port))
@@ -159,8 +159,11 @@ extension MeshConnector {
         case nil: break
         case .identified(let peer):
             noteStart(peer, .now)
-            if machine?.identified(connection.number, as: peer) == true {
-                report(connection.welcome(), connection)
+            let isNewer =
+                plans[peer].map(isResumable) == true
+                && connection.incarnation >= nextIncarnation[peer]
+            if machine?.identified(connection.number, as: peer, isNewer: isNewer) == true {
+                report(connection.welcome(incarnation: nextIncarnation[peer]), connection)
             } else {
                 drop(connection, .refused("there is a link already"))
             }

@@ -34,6 +34,12 @@ final class MeshConnector {
     var watchesWrites: Set<MeshMachine.Connection> = []
     var handshakes = DeadlineQueue()
     var links: [EstablishedLink?] = []
+    /// Which links are made again.
+    var resume = ResumePolicy.auto
+    /// By rank: the number of the next connection, which is how many there have been.
+    var nextIncarnation: [Int] = []
+    /// By rank: where the latest connection led.
+    var lastRemote: [SocketAddress?] = []
     /// Finished after the others were handed over.
     var lateLinks: [EstablishedLink] = []
     private(set) var hasHandedOver = false
@@ -98,14 +104,18 @@ final class MeshConnector {
     func start(
         _ identity: PeerIdentity, roster: [RosterEntry], policy: CandidatePolicy = .all,
         roundTripTime: Duration, relayAddress: SocketAddress?, isOnDemand: Bool,
-        keepAlive: Duration = JoinURL.defaultKeepAlive, now: ContinuousClock.Instant
+        keepAlive: Duration = JoinURL.defaultKeepAlive, resume: ResumePolicy = .auto,
+        now: ContinuousClock.Instant
     ) {
+        self.resume = resume
         self.identity = identity
         self.relayAddress = relayAddress
         self.keepAlive = keepAlive
         plans = PeerPlan.plans(
             roster: roster, rank: identity.rank, port: port, policy: policy)
         links = Array(repeating: nil, count: plans.count)
+        nextIncarnation = Array(repeating: 0, count: plans.count)
+        lastRemote = Array(repeating: nil, count: plans.count)
         startTime = now
         machine = MeshMachine(
             rank: identity.rank, plans: plans, roundTripTime: roundTripTime,

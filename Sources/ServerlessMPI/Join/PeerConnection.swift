@@ -33,6 +33,9 @@ final class PeerConnection {
     /// A relay forwards the bytes: it sees ciphertext only, whatever the job's mode.
     let isRelayed: Bool
     private(set) var peer: Int?
+    /// The number of this connection among those of the pair: the higher of what both ends say, as
+    /// one may have had a connection of which the other never learnt.
+    private(set) var incarnation: Int
     private(set) var tls: TLSSession?
     private let identity: PeerIdentity
     /// A flight of TLS follows what is to be written, and shares its segment.
@@ -49,8 +52,9 @@ final class PeerConnection {
     /// A socket of our own that is connecting, or has connected.
     init(
         dialled descriptor: Int32, number: MeshMachine.Connection, peer: Int,
-        identity: PeerIdentity, isRelayed: Bool = false
+        identity: PeerIdentity, isRelayed: Bool = false, incarnation: Int = 0
     ) {
+        self.incarnation = incarnation
         self.number = number
         self.descriptor = descriptor
         self.identity = isRelayed ? identity.overRelay : identity
@@ -63,8 +67,9 @@ final class PeerConnection {
     /// A socket that is connecting to a relay, to which it shows `token`.
     init(
         relayed descriptor: Int32, number: MeshMachine.Connection, peer: Int,
-        identity: PeerIdentity, token: RelayToken
+        identity: PeerIdentity, token: RelayToken, incarnation: Int = 0
     ) {
+        self.incarnation = incarnation
         self.number = number
         self.descriptor = descriptor
         self.identity = identity.overRelay
@@ -80,6 +85,7 @@ final class PeerConnection {
         accepted descriptor: Int32, number: MeshMachine.Connection, identity: PeerIdentity,
         isRelayed: Bool = false
     ) {
+        incarnation = 0
         self.number = number
         self.descriptor = descriptor
         self.identity = isRelayed ? identity.overRelay : identity
@@ -169,7 +175,7 @@ extension PeerConnection {
         let nonce = Secret.random(byteCount: PeerHello.nonceByteCount).withBytes { Array($0) }
         return PeerHello(
             encryption: identity.encryption, epoch: identity.epoch, sender: identity.rank,
-            receiver: peer, jobTag: identity.jobTag, nonce: nonce)
+            receiver: peer, jobTag: identity.jobTag, nonce: nonce, incarnation: incarnation)
     }
 
     private func readHello() -> Event? {
@@ -195,7 +201,8 @@ extension PeerConnection {
     }
 
     /// The one who accepted answers the hello, once it is wanted.
-    func welcome() -> Event? {
+    func welcome(incarnation own: Int = 0) -> Event? {
+        incarnation = max(incarnation, own)
         sendHello()
         return advance()
     }
@@ -236,6 +243,7 @@ extension PeerConnection {
         }
         self.keys = keys
         peer = hello.sender
+        incarnation = max(incarnation, hello.incarnation)
     }
 }
 
@@ -310,17 +318,17 @@ extension PeerConnection {
     /// The lower rank wants this connection.
     func nominate() -> Event? {
         phase = .nominating
-        output += Nomination.bytes
+        output += Nomination.bytes(incarnation)
         return advance()
     }
 
     private func readNomination() -> Event? {
-        switch fill(Nomination.bytes.count) {
+        switch fill(Nomination.byteCount) {
         case nil: break
         case .wouldBlock: return nil
         case let other?: return .failed(.refused(describe(other)))
         }
-        guard takeInput() == Nomination.bytes else {
+        guard takeInput() == Nomination.bytes(incarnation) else {
             return .failed(.hopeless("it broke the protocol"))
         }
         phase = .finished

@@ -24,6 +24,9 @@ final class ServerConnection {
     private let poll: EventPoll
     private let token: UInt64
     private let observationToken: UInt64
+    /// The port to leave from, if it is free; 0: any.
+    private let preferredPort: UInt16
+    private var dials = 0
     /// nil where the join URL names no observer port.
     private(set) var observation: MappingObservation?
     private var phase = Phase.idle
@@ -38,8 +41,9 @@ final class ServerConnection {
 
     init(
         _ configuration: JoinConfiguration, _ addresses: [SocketAddress], poll: EventPoll,
-        token: UInt64, observationToken: UInt64
+        token: UInt64, observationToken: UInt64, preferredPort: UInt16 = 0
     ) {
+        self.preferredPort = preferredPort
         self.configuration = configuration
         self.addresses = addresses
         self.poll = poll
@@ -156,7 +160,10 @@ extension ServerConnection {
             Socket.sharePort(descriptor)
             do throws(SystemFailure) {
                 let any = address.ip.isV4 ? IPAddress.any4 : .any6
-                try Socket.bind(descriptor, to: SocketAddress(ip: any, port: 0))
+                // An earlier connection from there may be in the way for a while.
+                let port = dials & 1 == 0 ? preferredPort : 0
+                dials += 1
+                try Socket.bind(descriptor, to: SocketAddress(ip: any, port: port))
                 let isConnected = try Socket.connect(descriptor, to: address)
                 phase = .connecting(descriptor)
                 attemptDeadline = now + Self.attemptTimeout

@@ -33,6 +33,7 @@ extension Engine {
             link.pointee.isUnfinished = isUnfinished
             state.pointee.unfinishedLinkCount += isUnfinished ? 1 : -1
         }
+        if link.pointee.isResumable { acknowledgeIfDue(on: link) }
         return progressed
     }
 
@@ -116,6 +117,7 @@ extension Engine {
     private func finishPayload(_ link: LinkPointer) {
         guard link.pointee.targetByteCount == 0, link.pointee.surplusByteCount == 0 else { return }
         link.pointee.phase = .header
+        link.pointee.receipts.complete()
         let slot = link.pointee.sinkSlot
         switch link.pointee.sink {
         case .request:
@@ -136,6 +138,7 @@ extension Engine {
         link.pointee.sink = .nobody
         guard link.pointee.readsRendezvousData else { return }
         link.pointee.readsRendezvousData = false
+        link.pointee.owesReceipt = true
         payloadArrived(on: link)
     }
 
@@ -143,11 +146,22 @@ extension Engine {
 
     private func begin(_ header: FrameHeader, on link: LinkPointer) {
         let peer = Int(link.pointee.peer)
-        link.pointee.received &+= 1
-        guard header.sequence == link.pointee.received else {
-            return suspect(protocolError(peer, "a frame is missing"))
+        if link.pointee.queue.isHeld || header.type == .resume {
+            guard header.type == .resume, goOn(header, on: link) else {
+                return suspect(protocolError(peer, "it does not say where it stands"))
+            }
+            link.pointee.sendCredit.raise(to: header.creditLimit)
+            return
         }
+        guard
+            !header.type.isCounted
+                || link.pointee.receipts.begin(
+                    header.sequence, byteCount: header.followingByteCount)
+        else { return suspect(protocolError(peer, "a frame is missing")) }
         link.pointee.sendCredit.raise(to: header.creditLimit)
+        guard !link.pointee.isResumable || acknowledge(header.acknowledged, on: link) else {
+            return suspect(protocolError(peer, "it acknowledges what nobody sent"))
+        }
         switch header.type {
         case .eager, .requestToSend:
             beginMessage(header, on: link)
@@ -174,7 +188,7 @@ extension Engine {
             beginMessage(header, on: link)
         case .storedPayload:
             storedPayloadArrived(number: header.reply, from: link.pointee.peer)
-        case .credit:
+        case .credit, .resume:
             break
         case .receipt:
             guard payloadDelivered(on: link) else {
@@ -256,6 +270,11 @@ extension Engine {
 
     /// The peer's side has ended, by end of stream or by an error of the socket.
     private func endOfStream(_ link: LinkPointer) {
+        if link.pointee.isResumable {
+            cut(link)
+            resumer?(Int(link.pointee.peer), link.pointee.incarnation)
+            return
+        }
         link.pointee.isReadClosed = true
         updateWatch(link)
         if isLeaving, link.pointee.isRelayed, !link.pointee.hasQueue {

@@ -92,27 +92,18 @@ extension Engine {
         abortNotice.withUnsafeBytes { payload in
             for case let link? in links
             where link.pointee.isAttached && !link.pointee.isWriteClosed
-                && !link.pointee.hasLeft && !isMidFrame(link)
+                && !link.pointee.hasLeft && !isMidFrame(link) && !link.pointee.queue.isHeld
             {
                 let frame = FrameHeader(type: .abort, payloadByteCount: payload.count)
                 enqueue(frame, payload: payload.baseAddress, on: link)
                 flush(link)
-                dropUnwritten(link)
+                // What was not written is of no use any more.
+                dropQueue(link)
             }
         }
     }
 
     private func isMidFrame(_ link: LinkPointer) -> Bool { link.pointee.hasQueue }
-
-    /// The abort frame's bytes are gone after `notifyPeers`: what was not written is forgotten.
-    private func dropUnwritten(_ link: LinkPointer) {
-        while link.pointee.queueHead != noSlot {
-            let index = link.pointee.queueHead
-            link.pointee.queueHead = frames[index].next
-            frames.giveBack(index)
-        }
-        link.pointee.queueTail = noSlot
-    }
 
     // MARK: Causes
 

@@ -19,12 +19,10 @@ extension Engine {
         isLeaving = true
         for case let link? in links where !link.pointee.isWriteClosed { sayBye(link) }
         try settle(until: deadline, "flush its sends") { self.links.allSatisfy(Self.isWritten) }
-        for case let link? in links
-        where link.pointee.isAttached && !link.pointee.isWriteClosed && !link.pointee.isRelayed {
-            shutdown(link.pointee.socket, Int32(SHUT_WR))
-        }
+        for case let link? in links { shutDownIfWritten(link) }
         try settle(until: deadline, "hand over what it sent") {
-            self.links.allSatisfy { Self.isDelivered($0) || Self.awaitsOnlyBye($0) }
+            for case let link? in self.links { self.shutDownIfWritten(link) }
+            return self.links.allSatisfy { Self.isDelivered($0) || Self.awaitsOnlyBye($0) }
         }
         // A peer may compute for longer than a call may take; if it dies, the verdict says so.
         try settle(until: nil, "see its relayed peers leave") {
@@ -39,9 +37,20 @@ extension Engine {
         closeLinks()
     }
 
+    /// Ends this rank's direction, if all is written.
+    func shutDownIfWritten(_ link: LinkPointer) {
+        guard link.pointee.isAttached, !link.pointee.isWriteClosed, !link.pointee.isRelayed,
+            !link.pointee.isShutDown, !link.pointee.hasQueue, !link.pointee.queue.isHeld
+        else { return }
+        link.pointee.isShutDown = true
+        shutdown(link.pointee.socket, Int32(SHUT_WR))
+    }
+
     /// Queues the last frame. A link that was asked for and has carried nothing needs none.
     func sayBye(_ link: LinkPointer) {
-        guard link.pointee.isAttached || link.pointee.hasQueue else { return }
+        guard link.pointee.isAttached || link.pointee.hasQueue || link.pointee.queue.isHeld else {
+            return
+        }
         enqueue(FrameHeader(type: .bye), on: link)
         if link.pointee.isAttached { flush(link) }
     }
@@ -83,14 +92,16 @@ extension Engine {
 
     private static func isWritten(_ link: LinkPointer?) -> Bool {
         guard let link else { return true }
-        return !link.pointee.hasQueue || link.pointee.isWriteClosed
+        return !link.pointee.hasQueue && !link.pointee.queue.isHeld || link.pointee.isWriteClosed
+            || link.pointee.hasLeft
     }
 
     /// Has the peer's kernel acknowledged every byte, or has the peer read them all and left? Over
     /// a relay only the peer's bye tells.
     private static func isDelivered(_ link: LinkPointer?) -> Bool {
         guard let link, !link.pointee.isWriteClosed, !link.pointee.hasLeft else { return true }
-        guard link.pointee.isAttached else { return !link.pointee.hasQueue }
+        guard link.pointee.isAttached else { return link.pointee.queue.isEmpty }
+        if link.pointee.queue.isHeld { return false }
         if link.pointee.isRelayed { return false }
         var unacknowledged: Int32 = 0
         guard ioctl(link.pointee.socket, UInt(SIOCOUTQ), &unacknowledged) == 0 else { return true }

@@ -56,15 +56,22 @@ extension Engine {
     /// Connects a link, wanted or not, and goes on with what it has queued.
     func attach(_ established: EstablishedLink) throws(MPIError) {
         let peer = established.peer
-        guard links.indices.contains(peer), peer != rank, links[peer]?.pointee.isAttached != true
-        else { return EstablishedLink.close([established]) }
+        guard links.indices.contains(peer), peer != rank, makesRoom(for: established) else {
+            return EstablishedLink.close([established])
+        }
         let link = links[peer] ?? makeLink(to: peer)
-        link.pointee.attach(established, window: window)
-        if link.pointee.isRelayed, rank < peer { link.pointee.turns = RelayTurns() }
+        let isFirst = !link.pointee.isResumable
+        link.pointee.attach(established, window: window, ringByteCount: ringByteCount)
+        if isFirst, link.pointee.isRelayed, rank < peer { link.pointee.turns = RelayTurns() }
         paths[peer] = established.path
         try poller.add(link.pointee.socket, Poller.readable, token: UInt64(peer))
         link.pointee.watchedEvents = Poller.readable
-        if isLeaving {
+        if isFirst, link.pointee.isResumable {
+            link.pointee.queue.keepWaiting(frames) { complete($0) }
+        }
+        if established.incarnation > 0 {
+            sayPosition(on: link)
+        } else if isLeaving {
             attachLate(link)
         } else {
             // Frames that were queued before tell the least limit; without any nothing is told.
@@ -81,9 +88,7 @@ extension Engine {
     private func attachLate(_ link: LinkPointer) {
         if link.pointee.hasQueue { flush(link) } else { sayBye(link) }
         // Otherwise `leave` shuts it down once all is written.
-        if !link.pointee.hasQueue, !link.pointee.isRelayed {
-            shutdown(link.pointee.socket, Int32(SHUT_WR))
-        }
+        shutDownIfWritten(link)
     }
 
     /// The connections there are now, by world rank.

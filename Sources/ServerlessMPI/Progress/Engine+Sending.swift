@@ -43,18 +43,44 @@ extension Engine {
         if store != 0, bytes.count > 0 {
             storePayload(index, header, in: store, on: link)
         } else if bytes.count <= settings.eagerByteCountMax, !isSynchronous,
-            link.pointee.sendCredit.take(eagerCharge(bytes.count))
+            link.pointee.sendCredit.covers(eagerCharge(bytes.count)),
+            let piece = roomForCopy(bytes.count, on: link)
         {
-            enqueue(header, payload: bytes.baseAddress, request: index, on: link)
+            _ = link.pointee.sendCredit.take(eagerCharge(bytes.count))
+            sendEagerly(header, bytes.baseAddress, piece, request: index, on: link)
         } else {
             header.type = .requestToSend
             header.reply = requests.name(index)
             request.pointee.phase = .announced
             enqueue(header, on: link)
+            // A full socket is tried again by whoever waits, which also reads meanwhile.
+            if !link.pointee.isWriteBlocked { flush(link) }
         }
-        // A full socket is tried again by whoever waits, which also reads meanwhile.
-        if !link.pointee.isWriteBlocked { flush(link) }
         return RequestHandle(rawValue: requests.name(index))
+    }
+
+    /// Where the copy of a payload goes that must outlive its connection; an empty piece where none
+    /// must, nil if there is no room: then the message is announced.
+    private func roomForCopy(_ byteCount: Int, on link: LinkPointer) -> ReplayRing.Piece? {
+        link.pointee.isResumable
+            ? link.pointee.queue.takeRoom(byteCount) : ReplayRing.Piece(offset: 0, extent: 0)
+    }
+
+    /// Writes header and payload. The copy is made afterwards, when the peer is already at work,
+    /// and with it the send is done.
+    private func sendEagerly(
+        _ header: FrameHeader, _ payload: UnsafeRawPointer?, _ piece: ReplayRing.Piece,
+        request: UInt32, on link: LinkPointer
+    ) {
+        let keeps = link.pointee.isResumable
+        let frame = enqueue(
+            header, payload: payload, request: keeps ? noSlot : request, on: link)
+        frames[frame].isEager = true
+        frames[frame].ringExtent = piece.extent
+        if !link.pointee.isWriteBlocked { flush(link) }
+        guard keeps else { return }
+        if let payload { link.pointee.queue.copy(payload, to: piece, of: frames.pointer(frame)) }
+        complete(request)
     }
 
     /// The receiver's buffer is ready for `byteCount` bytes: the payload follows.
@@ -76,13 +102,15 @@ extension Engine {
     // MARK: The queue of a link
 
     /// Appends a frame; `flush` writes it.
+    @discardableResult
     func enqueue(
         _ header: FrameHeader, payload: UnsafeRawPointer? = nil, request: UInt32 = noSlot,
         on link: LinkPointer
-    ) {
+    ) -> UInt32 {
         var header = header
-        link.pointee.sent &+= 1
-        header.sequence = link.pointee.sent
+        let isCounted = header.type.isCounted
+        if isCounted { header.sequence = link.pointee.queue.nextNumber() }
+        header.acknowledged = link.pointee.receipts.tell()
         header.creditLimit = link.pointee.receiveCredit.advertise()
         let index = frames.take()
         let frame = frames.pointer(index)
@@ -92,21 +120,19 @@ extension Engine {
         frame.pointee.payload = payload
         frame.pointee.payloadByteCount = header.followingByteCount
         frame.pointee.request = request
-        if link.pointee.queueTail == noSlot {
-            link.pointee.queueHead = index
-        } else {
-            frames[link.pointee.queueTail].next = index
-        }
-        link.pointee.queueTail = index
+        frame.pointee.isCounted = isCounted
+        link.pointee.queue.append(index, frames)
+        return index
     }
 
     /// Writes what is queued, as far as the socket takes it. True if anything was written.
     @discardableResult
     func flush(_ link: LinkPointer) -> Bool {
         // After a failure calls have thrown, and the memory they were sending from may be gone.
-        guard !state.pointee.isTroubled else { return false }
+        guard !state.pointee.isTroubled, !link.pointee.isWriteBroken else { return false }
         var progressed = false
         while link.pointee.hasQueue {
+            guard link.pointee.isAttached else { return progressed }
             if link.pointee.isWriteClosed {
                 dropQueue(link)
                 break
@@ -121,6 +147,11 @@ extension Engine {
                 return progressed
             }
             // The peer may have said bye before its end closed: what it sent must be read first.
+            if link.pointee.isResumable, !link.pointee.hasLeft {
+                setWriteBlocked(link, false)
+                link.pointee.isWriteBroken = true
+                return progressed
+            }
             link.pointee.isWriteClosed = true
         }
         if link.pointee.isWriteBlocked { setWriteBlocked(link, false) }
@@ -132,7 +163,7 @@ extension Engine {
         withUnsafeTemporaryAllocation(of: iovec.self, capacity: 32) { parts in
             guard let base = parts.baseAddress else { return Transfer.failed }
             var count = 0
-            var index = link.pointee.queueHead
+            var index = link.pointee.queue.head
             while index != noSlot && count + 2 <= 32 {
                 let frame = frames.pointer(index)
                 let written = frame.pointee.written
@@ -168,7 +199,7 @@ extension Engine {
         if link.pointee.gatheredEnd == link.pointee.gatheredStart {
             link.pointee.gatheredStart = 0
             link.pointee.gatheredEnd = 0
-            let head = frames.pointer(link.pointee.queueHead)
+            let head = frames.pointer(link.pointee.queue.head)
             if head.pointee.written >= FrameHeader.byteCount,
                 head.pointee.remaining >= Link.gatheredByteCountMax,
                 let payload = head.pointee.payload
@@ -189,8 +220,8 @@ extension Engine {
     }
 
     private func gather(_ link: LinkPointer, into target: UnsafeMutableRawPointer) {
-        while link.pointee.queueHead != noSlot {
-            let frame = frames.pointer(link.pointee.queueHead)
+        while link.pointee.queue.head != noSlot {
+            let frame = frames.pointer(link.pointee.queue.head)
             let room = Link.gatheredByteCountMax - link.pointee.gatheredEnd
             if room == 0 { return }
             let count = min(room, frame.pointee.remaining)
@@ -216,33 +247,26 @@ extension Engine {
     private func advanceQueue(_ link: LinkPointer, _ count: Int) {
         var count = count
         while count > 0 {
-            let index = link.pointee.queueHead
+            let index = link.pointee.queue.head
             let frame = frames.pointer(index)
             let step = min(count, frame.pointee.remaining)
             frame.pointee.written += step
             count -= step
             if frame.pointee.remaining > 0 { return }
-            let request = frame.pointee.request
-            popFrame(link, index)
+            let request = link.pointee.queue.finishHead(frames)
             if request != noSlot { complete(request) }
         }
     }
 
-    private func popFrame(_ link: LinkPointer, _ index: UInt32) {
-        link.pointee.queueHead = frames[index].next
-        if link.pointee.queueHead == noSlot { link.pointee.queueTail = noSlot }
-        frames.giveBack(index)
-    }
-
     /// Nobody will read these frames. Sends among them stay pending: whether the peer left in
     /// order or was lost is known once its last bytes are read.
-    private func dropQueue(_ link: LinkPointer) {
-        while link.pointee.queueHead != noSlot { popFrame(link, link.pointee.queueHead) }
+    func dropQueue(_ link: LinkPointer) {
+        link.pointee.queue.drop(frames)
         link.pointee.gatheredStart = 0
         link.pointee.gatheredEnd = 0
     }
 
-    private func setWriteBlocked(_ link: LinkPointer, _ isBlocked: Bool) {
+    func setWriteBlocked(_ link: LinkPointer, _ isBlocked: Bool) {
         guard link.pointee.isWriteBlocked != isBlocked else { return }
         link.pointee.isWriteBlocked = isBlocked
         state.pointee.blockedLinkCount += isBlocked ? 1 : -1

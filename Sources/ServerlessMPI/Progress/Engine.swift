@@ -13,6 +13,8 @@ struct EngineSettings {
     var eagerByteCountMax = 256 << 10
     /// Memory for messages that come before their receive, of all peers together.
     var unexpectedByteCountMax = 64 << 20
+    /// Memory for copies of messages that peers have not acknowledged yet, of all links together.
+    var replayByteCountMax = 64 << 20
     /// How long the job's common cause of failure is waited for before the local one is thrown.
     var verdictTimeout: Duration = .seconds(2)
     /// How long a leaving rank waits for its peers to leave as well, once they have its data.
@@ -51,7 +53,7 @@ struct EngineState: BitwiseCopyable {
 /// Messages between this rank and its peers. All methods may be called from any thread.
 ///
 /// Files: `+Sending`, `+Receiving` and `+Arrivals` are the two directions, `+Links` is how links
-/// come, `+Waiting` who polls and who sleeps, `+Failure` the first cause, `+Leaving` the orderly
+/// come, `+Resuming` how they survive, `+Waiting` who polls and who sleeps, `+Failure` the first cause, `+Leaving` the orderly
 /// end.
 final class Engine: @unchecked Sendable {
     let rank: Int
@@ -115,6 +117,8 @@ final class Engine: @unchecked Sendable {
     var unreported: MPIError?
     /// Tells the rendezvous server what happened; nil where there is none.
     var reporter: (@Sendable (MPIError) -> Void)?
+    /// Asks for another connection where one broke; nil where nobody makes any.
+    var resumer: LinkResumer?
     /// Did this rank find the first cause?
     var foundCause = false
     /// The bytes of an abort frame being read; the cause is in them.

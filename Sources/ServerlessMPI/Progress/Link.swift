@@ -40,22 +40,34 @@ struct Link {
     var surplusByteCount = 0
     /// After large frames only a header is read ahead, so that payloads are not copied.
     var readsHeadersOnly = false
-    var received: UInt32 = 0
+    var receipts = Receipts()
     /// A read found the socket empty; nothing more is to be had without waiting.
     var isDrained = false
     /// Others got their turn before everything here was read.
     var isUnfinished = false
 
     // MARK: Writing
-    var queueHead = noSlot
-    var queueTail = noSlot
-    var sent: UInt32 = 0
+    var queue = SendQueue()
     /// The socket is full and epoll watches for room, or there is none yet.
     var isWriteBlocked = true
     /// Bytes of frames gathered for the TLS session, not taken by it yet.
     private(set) var gathered: UnsafeMutableRawPointer?
     var gatheredStart = 0
     var gatheredEnd = 0
+
+    // MARK: Surviving
+    /// Can another connection take over when this one breaks? Fixed with the first one.
+    private(set) var isResumable = false
+    /// How many connections came before this one.
+    private(set) var incarnation = 0
+    /// The connection broke in the middle of a payload: it goes on once the peer's position is read.
+    private(set) var isMidPayload = false
+    /// A payload that the peer keeps in its program's memory is here in full: it waits to hear so.
+    var owesReceipt = false
+    /// Nothing can be written any more; what is left to be read will say that the connection broke.
+    var isWriteBroken = false
+    /// This rank is done with the connection's direction out.
+    var isShutDown = false
 
     // MARK: Credit
     var sendCredit = SendCredit()
@@ -88,28 +100,61 @@ struct Link {
     var isAttached: Bool { socket >= 0 }
 
     /// The connection is there.
-    mutating func attach(_ established: EstablishedLink, window: UInt64) {
+    mutating func attach(_ established: EstablishedLink, window: UInt64, ringByteCount: Int) {
         socket = established.fileDescriptor
         isRelayed = established.path.candidate == .relayed
+        incarnation = established.incarnation
+        if established.isResumable, !isResumable {
+            isResumable = true
+            queue.keep(ringByteCount: ringByteCount)
+        }
         tls = established.tls
-        if tls != nil {
+        if tls != nil, gathered == nil {
             gathered = .allocate(byteCount: Self.gatheredByteCountMax, alignment: 64)
         }
         isWriteBlocked = false
         isReadClosed = false
         // What is unreceived fills the relay, not this rank's memory: the least there is will do.
-        if !isRelayed { receiveCredit = ReceiveCredit(window: window) }
+        if !isRelayed, receiveCredit.window < window { receiveCredit.widen(to: window) }
+    }
+
+    /// The connection is gone, and the link waits for another: it is wanted again.
+    mutating func detach() {
+        tls = nil
+        socket = -1
+        stagedStart = 0
+        stagedEnd = 0
+        gatheredStart = 0
+        gatheredEnd = 0
+        isDrained = false
+        isMidPayload = isMidPayload || phase == .payload
+        phase = .header
+        isWriteBlocked = true
+        isReadClosed = true
+        isWriteBroken = false
+        isShutDown = false
+        watchedEvents = 0
+    }
+
+    /// Of the frame that the break has cut: bytes that have not come yet; 0 if it cut none.
+    var missingByteCount: Int { isMidPayload ? targetByteCount + surplusByteCount : 0 }
+
+    /// The peer has said where it stands: what was cut goes on.
+    mutating func goOn() {
+        if isMidPayload { phase = .payload }
+        isMidPayload = false
     }
 
     func destroy() {
         staging.deallocate()
         gathered?.deallocate()
+        queue.destroy()
     }
 
     /// Plaintext of one full TLS record.
     static let gatheredByteCountMax = 16 << 10
 
-    var hasQueue: Bool { queueHead != noSlot || gatheredEnd > gatheredStart }
+    var hasQueue: Bool { queue.head != noSlot || gatheredEnd > gatheredStart }
     var stagedByteCount: Int { stagedEnd - stagedStart }
 }
 

@@ -75,10 +75,11 @@ extension Engine {
 
     /// A rendezvous payload is here in full.
     func payloadArrived(on link: LinkPointer) {
-        guard link.pointee.isRelayed else { return }
         if link.pointee.turns != nil {
             startNext(link.pointee.turns?.ended(.back), on: link)
-        } else if !link.pointee.hasLeft, !isLeaving {
+        } else if link.pointee.isRelayed, !link.pointee.isResumable, !link.pointee.hasLeft,
+            !isLeaving
+        {
             enqueue(FrameHeader(type: .receipt), on: link)
             if !link.pointee.isWriteBlocked { flush(link) }
         }

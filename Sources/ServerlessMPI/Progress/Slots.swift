@@ -87,8 +87,13 @@ struct OutgoingFrame: SlabSlot {
     var payloadByteCount = 0
     /// Bytes of header and payload already written.
     var written = 0
-    /// The send that is complete once this frame is written.
+    /// The send that is complete once this frame is written, or acknowledged where links survive.
     var request = noSlot
+    var isEager = false
+    /// Has it a number, and is it sent again over another connection?
+    var isCounted = true
+    /// Bytes of the link's ring that its payload occupies.
+    var ringExtent = 0
 
     var remaining: Int { FrameHeader.byteCount + payloadByteCount - written }
 }

@@ -16,8 +16,9 @@ struct Member: Sendable {
     var entry: RosterEntry
     var lastHeard: ContinuousClock.Instant
     var hasLeft = false
-    /// How often it has asked for a connection to another rank.
+    /// How often it has asked for connections to other ranks, less what time has excused.
     var signalCount = 0
+    var signalsCountedAt: ContinuousClock.Instant?
 }
 
 struct Job: Sendable {
@@ -40,6 +41,8 @@ struct Job: Sendable {
     let joinTimeout: Duration
     let keys: ServerKeys
     private(set) var phase = Phase.gathering
+    /// The server has been started again while the job ran; its ranks come back with their tickets.
+    private(set) var isRestored = false
     private(set) var members: [Member?]
     private(set) var joinedCount = 0
     private var connectedCount = 0
@@ -114,11 +117,11 @@ extension Job {
                     reason: "all \(size) ranks of the job have joined already"))
         }
         var replaced: ConnectionID?
+        let hasTicket = keys.isTicket(
+            request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
+        if let refusal = unproven(rank, hasTicket) { return .failure(refusal) }
         if let holder = members[rank] {
-            let isSame =
-                holder.requestID == request.requestID
-                && keys.isTicket(
-                    request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
+            let isSame = holder.requestID == request.requestID && hasTicket
             guard isSame, !holder.hasLeft else {
                 return .failure(
                     MPIError(
@@ -135,6 +138,28 @@ extension Job {
         members[rank] = Member(
             connection: connection, requestID: request.requestID, entry: entry, lastHeard: now)
         return .success((rank, replaced))
+    }
+
+    /// A ticket that this server does not remember to have given: it has been started again, and
+    /// the job is running. Who has come without one is not of it. Their connections.
+    mutating func restore(for request: JoinRequest) -> [ConnectionID] {
+        guard phase == .gathering, let rank = request.rank, members.indices.contains(rank),
+            members[rank]?.requestID != request.requestID,
+            keys.isTicket(request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
+        else { return [] }
+        let strangers = connections
+        isRestored = true
+        phase = .running
+        members = Array(repeating: nil, count: size)
+        (joinedCount, connectedCount, leftCount, lowestFree) = (0, 0, 0, 0)
+        return strangers
+    }
+
+    private func unproven(_ rank: Int, _ hasTicket: Bool) -> MPIError? {
+        guard isRestored, !hasTicket else { return nil }
+        return MPIError(
+            .duplicateRank, operation: "join",
+            reason: "the job is running, and this process has no ticket for it", peer: rank)
     }
 
     /// The observer has seen this rank, too.
@@ -172,7 +197,9 @@ extension Job {
             members[rank]?.hasLeft = true
             leftCount += 1
         }
-        if phase == .running, leftCount == size { phase = .finished }
+        // Who left before the server was started again says bye to nobody.
+        let isLast = leftCount == size || isRestored && connectedCount <= 1
+        if phase == .running, isLast { phase = .finished }
         disconnected(rank)
     }
 
@@ -248,18 +275,35 @@ extension Job {
         case violation(String)
     }
 
-    /// One rank needs a link to another, which shall dial too. Each needs to ask once per peer;
-    /// the bound leaves room for a process that comes again.
-    mutating func signal(from rank: Int, to peer: Int) -> SignalOutcome {
+    /// One rank needs a link to another, which shall dial too. Each needs to ask once per peer, and
+    /// again when a link breaks: a burst, and as many again as time passes.
+    mutating func signal(
+        from rank: Int, to peer: Int, now: ContinuousClock.Instant
+    ) -> SignalOutcome {
         guard !isOver else { return .nothing }
         guard phase == .running, members.indices.contains(peer), peer != rank else {
             return .violation("it asked for a connection that cannot be")
         }
+        excuseSignals(of: rank, now: now)
         members[rank]?.signalCount += 1
-        guard let count = members[rank]?.signalCount, count <= 2 * size else {
+        guard let count = members[rank]?.signalCount, count <= 2 * size + Self.signalBurst else {
             return .violation("it asked for connections again and again")
         }
+        // It may come back to this server yet, and is asked for again.
+        if isRestored, members[peer] == nil { return .nothing }
         guard let connection = members[peer]?.connection else { return .departed }
         return .forward(connection)
+    }
+
+    /// Signals at once beyond two per peer, and per second beyond one per peer.
+    static let signalBurst = 64
+
+    private mutating func excuseSignals(of rank: Int, now: ContinuousClock.Instant) {
+        guard let member = members[rank] else { return }
+        let passed = (now - (member.signalsCountedAt ?? now)).milliseconds
+        let excused = passed * (size + Self.signalBurst) / 1000
+        guard excused > 0 || member.signalsCountedAt == nil else { return }
+        members[rank]?.signalsCountedAt = now
+        members[rank]?.signalCount = max(0, member.signalCount - excused)
     }
 }

@@ -68,6 +68,10 @@ extension JobTable {
         _ request: JoinRequest, _ connection: ConnectionID, _ name: String,
         _ observed: SocketAddress, _ now: ContinuousClock.Instant
     ) {
+        for stranger in jobs[name]?.restore(for: request) ?? [] {
+            unseat(stranger)
+            refuse(stranger, stale("its ranks are back, and this one is not among them", request))
+        }
         guard
             let outcome = jobs[name]?.claim(
                 request, connection: connection, observed: observed, now: now)
@@ -90,7 +94,7 @@ extension JobTable {
                 jobs[name]?.start()
                 sendRosters(name, to: nil)
                 note(name, "all ranks are there")
-            } else if jobs[name]?.phase == .running {
+            } else if jobs[name]?.phase == .running, jobs[name]?.isRestored == false {
                 sendRosters(name, to: connection)
             }
         }

@@ -75,7 +75,8 @@ extension JobTable {
             case .report(let cause): fail(seat.job, cause, reportedBy: seat.rank, now)
             case .bye: leave(connection, seat, now)
             case .relay(let peer): relay(connection, seat, to: peer, now)
-            case .connect(let peer): signal(connection, seat, peer, now)
+            case .connect(let peer, let incarnation):
+                signal(connection, seat, peer, incarnation, now)
             }
             return
         }
@@ -161,11 +162,13 @@ extension JobTable {
 
     /// Tells a rank that another one needs a link to it.
     mutating func signal(
-        _ connection: ConnectionID, _ seat: Seat, _ peer: Int, _ now: ContinuousClock.Instant
+        _ connection: ConnectionID, _ seat: Seat, _ peer: Int, _ incarnation: Int,
+        _ now: ContinuousClock.Instant
     ) {
-        switch jobs[seat.job]?.signal(from: seat.rank, to: peer) {
+        switch jobs[seat.job]?.signal(from: seat.rank, to: peer, now: now) {
         case .forward(let other):
-            effects.append(.send(ServerMessage.connect(from: seat.rank).encoded, to: other))
+            let message = ServerMessage.connect(from: seat.rank, incarnation: incarnation)
+            effects.append(.send(message.encoded, to: other))
         case .departed:
             effects.append(.send(ServerMessage.departed(peer: peer).encoded, to: connection))
         case .violation(let what): drop(connection, what, now)

@@ -37,9 +37,10 @@ extension ClientMessage {
         case .relay(let peer):
             writer.write(Kind.relay)
             writer.write(UInt32(peer))
-        case .connect(let peer):
+        case .connect(let peer, let incarnation):
             writer.write(Kind.connect)
             writer.write(UInt32(peer))
+            writer.write(UInt32(truncatingIfNeeded: incarnation))
         }
         return writer.bytes
     }
@@ -52,7 +53,10 @@ extension ClientMessage {
         case Kind.report: self = .report(try readCause(&reader))
         case Kind.bye: self = .bye
         case Kind.relay: self = .relay(peer: try readRank(&reader))
-        case Kind.connect: self = .connect(peer: try readRank(&reader))
+        case Kind.connect:
+            self = .connect(
+                peer: try readRank(&reader),
+                incarnation: Int(try reader.read(UInt32.self, "incarnation")))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -88,9 +92,10 @@ extension ServerMessage {
             writer.write(Kind.relayRefused)
             writer.write(UInt32(peer))
             writer.write(bytes: AbortCause.encode(cause))
-        case .connect(let peer):
+        case .connect(let peer, let incarnation):
             writer.write(Kind.connectFrom)
             writer.write(UInt32(peer))
+            writer.write(UInt32(truncatingIfNeeded: incarnation))
         case .departed(let peer):
             writer.write(Kind.departed)
             writer.write(UInt32(peer))
@@ -113,7 +118,10 @@ extension ServerMessage {
             self = .relay(peer: peer, token)
         case Kind.relayRefused:
             self = .relayRefused(peer: try readRank(&reader), try readCause(&reader))
-        case Kind.connectFrom: self = .connect(from: try readRank(&reader))
+        case Kind.connectFrom:
+            self = .connect(
+                from: try readRank(&reader),
+                incarnation: Int(try reader.read(UInt32.self, "incarnation")))
         case Kind.departed: self = .departed(peer: try readRank(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }

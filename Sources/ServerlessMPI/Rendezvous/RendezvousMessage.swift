@@ -54,8 +54,9 @@ enum ClientMessage: Equatable, Sendable {
     case bye
     /// This rank and that one shall meet at the server.
     case relay(peer: Int)
-    /// This rank needs a link to that one, which shall dial too.
-    case connect(peer: Int)
+    /// This rank needs a link to that one, which shall dial too: the first of the pair, or the one
+    /// after so many.
+    case connect(peer: Int, incarnation: Int = 0)
 
     /// The longest a client message may be, in bytes.
     static let maximumByteCount = 4096
@@ -76,7 +77,7 @@ enum ServerMessage: Equatable, Sendable {
     /// There is no relay to this peer, and this is why.
     case relayRefused(peer: Int, MPIError)
     /// That rank needs a link to this one and is dialling.
-    case connect(from: Int)
+    case connect(from: Int, incarnation: Int = 0)
     /// The answer to *connect* if that rank has left the job.
     case departed(peer: Int)
 

@@ -20,8 +20,13 @@ extension MeshMachine {
 
     /// An accepted connection has shown a hello that only this peer could make. False if there is
     /// a link to it already: the connection is to be closed.
-    mutating func identified(_ connection: Connection, as peer: Int) -> Bool {
-        guard peers.indices.contains(peer), peers[peer]?.isLinked == false else { return false }
+    ///
+    /// - Parameter isNewer: it would follow the link there is, which the peer has given up.
+    mutating func identified(
+        _ connection: Connection, as peer: Int, isNewer: Bool = false
+    ) -> Bool {
+        guard peers.indices.contains(peer), let found = peers[peer], !found.isLinked || isNewer
+        else { return false }
         owner[connection] = peer
         peers[peer]?.connections.insert(connection)
         peers[peer]?.handshaking.insert(connection)
@@ -32,7 +37,12 @@ extension MeshMachine {
 
     /// Both ends have proven themselves. On the lower rank, the first such connection wins.
     mutating func authenticated(_ connection: Connection) {
-        guard let index = owner[connection], peers[index]?.isLinked == false else { return }
+        guard let index = owner[connection], let peer = peers[index] else { return }
+        if peer.isLinked {
+            // The peer has proven that it is at the other end, and no longer at the link's.
+            reopen(index)
+            want(index, .peer, clock + Self.fallbackDelay)
+        }
         peers[index]?.handshaking.remove(connection)
         peers[index]?.authenticated.append(connection)
         nominateNext(index)
@@ -79,11 +89,12 @@ extension MeshMachine {
     /// A connection, at whatever stage, is gone.
     mutating func broke(_ connection: Connection, _ failure: DialFailure, now: Instant) {
         clock = now
-        guard let index = owner.removeValue(forKey: connection), let peer = peers[index],
-            !peer.isLinked
-        else { return }
+        guard let index = owner.removeValue(forKey: connection), let peer = peers[index] else {
+            return
+        }
         peers[index]?.connections.remove(connection)
         peers[index]?.handshaking.remove(connection)
+        guard !peer.isLinked else { return }
         peers[index]?.authenticated.removeAll { $0 == connection }
         if peer.nominated == connection { peers[index]?.nominated = nil }
         if peer.relay?.connection == connection {

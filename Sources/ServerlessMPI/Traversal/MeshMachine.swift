@@ -22,6 +22,9 @@ struct MeshMachine {
     enum Action: Equatable {
         /// Open a socket on the shared port and connect.
         case dial(Connection, peer: Int, Candidate)
+        /// The same from a port of its own: on the shared one an earlier connection between the same
+        /// two addresses may be in the way, here, there or in between.
+        case dialAfresh(Connection, peer: Int, Candidate)
         /// Open a socket on any port, connect to the relay, and show it the token.
         case dialRelayed(Connection, peer: Int, RelayToken)
         /// Ask the rendezvous server for a relay to the peer.
@@ -59,6 +62,8 @@ struct MeshMachine {
 
     struct Attempt {
         let candidate: Candidate
+        /// From a port of its own.
+        var isAfresh = false
         var dialAt: Instant?
         var connection: Connection?
         var dials = 0
@@ -176,7 +181,10 @@ extension MeshMachine {
                 peers[index]?.attempts[number].dials += 1
                 peers[index]?.attempts[number].connection = connection
                 peers[index]?.connections.insert(connection)
-                actions.append(.dial(connection, peer: index, attempt.candidate))
+                actions.append(
+                    attempt.isAfresh
+                        ? .dialAfresh(connection, peer: index, attempt.candidate)
+                        : .dial(connection, peer: index, attempt.candidate))
             }
         }
     }

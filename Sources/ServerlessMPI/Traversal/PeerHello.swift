@@ -2,9 +2,9 @@
 // a MAC that only a member of the job can make. It is checked before anything dearer is done, so
 // that a stranger costs one hash; the handshake after it proves freshness.
 
-/// Eighty bytes; docs/PROTOCOL.md ("Hello") has the layout.
+/// 84 bytes; docs/PROTOCOL.md ("Hello") has the layout.
 struct PeerHello: Equatable, Sendable {
-    static let byteCount = 80
+    static let byteCount = 84
     static let nonceByteCount = 16
     private static let macByteCount = 32
     private static let magic = Array("SMPI".utf8)
@@ -17,12 +17,14 @@ struct PeerHello: Equatable, Sendable {
     var jobTag: [UInt8]
     /// Fresh random bytes: what a proof in mode `none` answers.
     var nonce: [UInt8]
+    /// How many connections of this pair the sender has had: the number it gives the next one.
+    var incarnation: Int
 
     static func jobTag(_ job: String) -> [UInt8] {
         Array(RequestID(naming: job).bytes.prefix(8))
     }
 
-    /// The first 48 bytes, which the MAC covers.
+    /// The first 52 bytes, which the MAC covers.
     private var fields: [UInt8] {
         var writer = ByteWriter()
         writer.write(bytes: Self.magic)
@@ -34,6 +36,7 @@ struct PeerHello: Equatable, Sendable {
         writer.write(UInt32(receiver))
         writer.write(bytes: jobTag)
         writer.write(bytes: nonce)
+        writer.write(UInt32(truncatingIfNeeded: incarnation))
         return writer.bytes
     }
 
@@ -49,7 +52,7 @@ struct PeerHello: Equatable, Sendable {
 
     init(
         encryption: EncryptionMode, epoch: UInt64, sender: Int, receiver: Int, jobTag: [UInt8],
-        nonce: [UInt8]
+        nonce: [UInt8], incarnation: Int = 0
     ) {
         self.encryption = encryption
         self.epoch = epoch
@@ -57,6 +60,7 @@ struct PeerHello: Equatable, Sendable {
         self.receiver = receiver
         self.jobTag = jobTag
         self.nonce = nonce
+        self.incarnation = incarnation
     }
 
     /// Reads the fields; the MAC is checked apart, because its key depends on them.
@@ -83,6 +87,7 @@ struct PeerHello: Equatable, Sendable {
         receiver = Int(try reader.read(UInt32.self, "receiver"))
         jobTag = try reader.read(count: 8, "job")
         nonce = try reader.read(count: Self.nonceByteCount, "nonce")
+        incarnation = Int(try reader.read(UInt32.self, "incarnation"))
     }
 
     /// Was it made with this key?
@@ -110,7 +115,15 @@ enum PeerProof {
     }
 }
 
-/// What the lower rank says on the one connection of the pair that shall carry the payload.
+/// What the lower rank says on the one connection of the pair that shall carry the payload. The
+/// number is said once more where nobody can change it: hellos may be replays.
 enum Nomination {
-    static let bytes = Array("nominate".utf8)
+    static let byteCount = 12
+
+    static func bytes(_ incarnation: Int) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write(bytes: "nominate".utf8)
+        writer.write(UInt32(truncatingIfNeeded: incarnation))
+        return writer.bytes
+    }
 }

@@ -8,28 +8,36 @@ func eagerCharge(_ byteCount: Int) -> UInt64 { UInt64(byteCount) + 256 }
 /// Every rank may send this much before it has heard of a limit.
 let initialCreditByteCount: UInt64 = 64 << 10
 
+/// Limits are told in these.
+let creditUnit: UInt64 = 1 << 10
+
 /// The sender's side of one link.
 struct SendCredit {
     private(set) var charged: UInt64 = 0
     private(set) var limit = initialCreditByteCount
 
+    func covers(_ charge: UInt64) -> Bool { charge <= limit - charged }
+
     /// Takes credit for one message; false if there is not enough.
     mutating func take(_ charge: UInt64) -> Bool {
-        guard charge <= limit - charged else { return false }
+        guard covers(charge) else { return false }
         charged += charge
         return true
     }
 
-    /// Limits only grow: a smaller one is old news.
+    /// Limits only grow: a smaller one is old news. They come in units, modulo 2^32 of them.
     mutating func raise(to newLimit: UInt64) {
-        if newLimit > limit { limit = newLimit }
+        let step =
+            UInt32(truncatingIfNeeded: newLimit / creditUnit)
+            &- UInt32(truncatingIfNeeded: limit / creditUnit)
+        if step <= UInt32(Int32.max) { limit += UInt64(step) * creditUnit }
     }
 }
 
 /// The receiver's side of one link.
 struct ReceiveCredit {
     /// Eager bytes that may wait here unreceived.
-    let window: UInt64
+    private(set) var window: UInt64
     private var received: UInt64 = 0
     private var consumed: UInt64 = 0
     private var advertised = initialCreditByteCount
@@ -37,6 +45,9 @@ struct ReceiveCredit {
     init(window: UInt64) {
         self.window = max(window, initialCreditByteCount)
     }
+
+    /// More may wait here from now on.
+    mutating func widen(to newWindow: UInt64) { window = max(window, newWindow) }
 
     /// Counts an arriving message; false if the sender had no credit for it.
     mutating func receive(_ charge: UInt64) -> Bool {
@@ -53,7 +64,7 @@ struct ReceiveCredit {
 
     /// The limit to tell with the frame being written.
     mutating func advertise() -> UInt64 {
-        advertised = max(advertised, consumed + window)
+        advertised = max(advertised, (consumed + window) / creditUnit * creditUnit)
         return advertised
     }
 }

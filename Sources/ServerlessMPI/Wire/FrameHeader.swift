@@ -11,7 +11,7 @@ enum FrameType: UInt8, CaseIterable {
     case clearToSend
     /// The payload asked for.
     case rendezvousData
-    /// Only tells the credit limit, which every other frame carries as well.
+    /// Only tells the credit limit and what has arrived, which every other frame does as well.
     case credit
     /// The last frame of a rank that leaves in order.
     case bye
@@ -19,6 +19,8 @@ enum FrameType: UInt8, CaseIterable {
     case abort
     /// On relayed links, from the higher rank: a payload it asked for is here in full.
     case receipt
+    /// The first frame on a connection that goes on with a link: where the sender stands.
+    case resume
     /// A message whose payload goes through store number `request` under number `reply`.
     case storedMessage = 32
     /// The payload of stored message number `reply` is in its store.
@@ -47,7 +49,8 @@ struct FrameHeader: Equatable {
     /// The sender's rank in the communicator's group.
     var source: Int32 = 0
     var tag: Int32 = 0
-    /// Number of this frame on its link and direction, from 1, modulo 2^32.
+    /// Number of this frame on its link and direction, from 1, modulo 2^32; 0 for frames that are
+    /// not counted and never sent again.
     var sequence: UInt32 = 0
     var contextID: UInt64 = 0
     /// `CollectiveCall.packed`, or 0 for the user's messages.
@@ -57,8 +60,11 @@ struct FrameHeader: Equatable {
     var request: UInt64 = 0
     /// The sender's request that answers should name.
     var reply: UInt64 = 0
-    /// How many bytes of eager messages the addressee may have sent in all (`CreditAccount`).
+    /// How many bytes of eager messages the addressee may have sent in all (`CreditAccount`):
+    /// whole KiB, modulo 2^42.
     var creditLimit: UInt64 = 0
+    /// The last frame of the addressee that is here in full (`Receipts`).
+    var acknowledged: UInt32 = 0
 
     /// Writes the 64 bytes.
     func encode(into target: UnsafeMutableRawPointer) {
@@ -74,7 +80,9 @@ struct FrameHeader: Equatable {
             of: UInt64(payloadByteCount).littleEndian, toByteOffset: 32, as: UInt64.self)
         target.storeBytes(of: request.littleEndian, toByteOffset: 40, as: UInt64.self)
         target.storeBytes(of: reply.littleEndian, toByteOffset: 48, as: UInt64.self)
-        target.storeBytes(of: creditLimit.littleEndian, toByteOffset: 56, as: UInt64.self)
+        let creditUnits = UInt32(truncatingIfNeeded: creditLimit / creditUnit)
+        target.storeBytes(of: creditUnits.littleEndian, toByteOffset: 56, as: UInt32.self)
+        target.storeBytes(of: acknowledged.littleEndian, toByteOffset: 60, as: UInt32.self)
     }
 
     /// Reads and checks 64 bytes.
@@ -94,7 +102,8 @@ struct FrameHeader: Equatable {
             sequence: load(12, UInt32.self), contextID: load(16, UInt64.self),
             call: load(24, UInt64.self), payloadByteCount: Int(length),
             request: load(40, UInt64.self), reply: load(48, UInt64.self),
-            creditLimit: load(56, UInt64.self))
+            creditLimit: UInt64(load(56, UInt32.self)) * creditUnit,
+            acknowledged: load(60, UInt32.self))
         guard frame.hasProperFields else { throw .fields(type) }
         return frame
     }
@@ -114,7 +123,11 @@ struct FrameHeader: Equatable {
                 && request != 0 && reply != 0
         case .storedPayload:
             hasNoEnvelope && request == 0 && reply != 0
-        case .credit, .bye, .abort, .receipt:
+        case .credit:
+            hasNoEnvelope && request == 0 && reply == 0 && sequence == 0
+        case .resume:
+            hasNoEnvelope && request != 0 && reply == 0 && sequence == 0
+        case .bye, .abort, .receipt:
             hasNoEnvelope && request == 0 && reply == 0
         }
     }
@@ -127,17 +140,21 @@ struct FrameHeader: Equatable {
     var followingByteCount: Int {
         switch type {
         case .eager, .rendezvousData, .abort: payloadByteCount
-        case .requestToSend, .clearToSend, .credit, .bye, .receipt: 0
+        case .requestToSend, .clearToSend, .credit, .bye, .receipt, .resume: 0
         case .storedMessage, .storedPayload: 0
         }
     }
 }
 
 extension FrameType {
+    /// Has the frame a number, and is it sent again if it did not arrive? The others say nothing
+    /// that a later frame does not say as well.
+    var isCounted: Bool { self != .credit && self != .resume }
+
     fileprivate var payloadByteCountMax: Int {
         switch self {
         case .eager: FrameLimit.eagerByteCountMax
-        case .requestToSend, .clearToSend, .rendezvousData, .storedMessage:
+        case .requestToSend, .clearToSend, .rendezvousData, .storedMessage, .resume:
             FrameLimit.messageByteCountMax
         case .abort: FrameLimit.abortByteCountMax
         case .credit, .bye, .receipt, .storedPayload: 0

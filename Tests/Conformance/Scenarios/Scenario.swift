@@ -10,7 +10,7 @@ struct Scenario: Sendable {
     static let names = [
         "early-exit", "mismatch-operation", "mismatch-root", "mismatch-count",
         "compute-then-talk SECONDS [RANK]", "hang-around", "fail RANK", "truncate", "beyond-2-gib",
-        "stress MESSAGES [SEED]", "flood MESSAGES",
+        "stress MESSAGES [SEED]", "flood MESSAGES", "survive SECONDS",
     ]
 
     /// Nil if there is no scenario of this name.
@@ -31,6 +31,9 @@ struct Scenario: Sendable {
             let rank = try Scenario.number(after: name, &arguments)
             run = { world, _ in try fail(world, rank: rank) }
         case "truncate": run = { world, _ in try truncate(world) }
+        case "survive":
+            let seconds = try Scenario.number(after: name, &arguments)
+            run = { world, _ in try survive(world, seconds: seconds) }
         case "beyond-2-gib": run = { world, _ in try beyondTwoGiB(world) }
         case "stress":
             let count = try Scenario.number(after: name, &arguments)
