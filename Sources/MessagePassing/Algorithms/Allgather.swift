@@ -7,16 +7,15 @@ extension CollectiveSteps {
         if algorithm(.allgather, byteCount: part.count) == .bruck {
             try bruckAllgather(part, into: whole)
         } else {
-            try allgatherv(
-                part, into: whole, Partition(count: part.count, parts: size), elementSize: 1)
+            try allgatherv(part, into: whole, EqualParts(count: part.count), elementSize: 1)
         }
     }
 
     mutating func allgatherv(
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
-        _ partition: Partition, elementSize: Int
+        _ partition: some PartLayout, elementSize: Int
     ) throws(MPIError) {
-        copy(part, to: whole.part(partition.offsets[rank] * elementSize, part.count))
+        copy(part, to: partition.part(of: whole, rank, elementSize))
         try directAllgather(whole, partition, elementSize: elementSize, step: 0)
     }
 
@@ -52,17 +51,14 @@ extension CollectiveSteps {
     ///
     /// 1 step; every rank sends (size − 1) times its part and receives all others.
     mutating func directAllgather(
-        _ whole: UnsafeMutableRawBufferPointer, _ partition: Partition, elementSize: Int, step: Int
+        _ whole: UnsafeMutableRawBufferPointer, _ partition: some PartLayout, elementSize: Int,
+        step: Int
     ) throws(MPIError) {
         for distance in 1..<max(size, 1) {
             let peer = (rank - distance + size) % size
-            try recv(
-                into: whole.part(
-                    partition.offsets[peer] * elementSize, partition.counts[peer] * elementSize),
-                from: peer, step: step)
+            try recv(into: partition.part(of: whole, peer, elementSize), from: peer, step: step)
         }
-        let own = whole.part(
-            partition.offsets[rank] * elementSize, partition.counts[rank] * elementSize)
+        let own = partition.part(of: whole, rank, elementSize)
         for distance in 1..<max(size, 1) {
             try send(own.asSource, to: (rank + distance) % size, step: step)
         }

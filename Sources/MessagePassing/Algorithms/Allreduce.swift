@@ -75,7 +75,7 @@ extension CollectiveSteps {
         let versions = scratch(byteCount: length * size)
         copy(send, to: versions.part(rank * length, length))
         try directAllgather(
-            versions, Partition(count: length, parts: size), elementSize: 1, step: 0)
+            versions, EqualParts(count: length), elementSize: 1, step: 0)
         copy(combineInOrder(versions, length, count: size, reduction), to: result)
     }
 
@@ -88,9 +88,9 @@ extension CollectiveSteps {
         _ reduction: RawReduction
     ) throws(MPIError) {
         let elementSize = reduction.elementSize
-        let blocks = Partition(evenly: send.count / elementSize, parts: size)
+        let blocks = EvenBlocks(send.count / elementSize, parts: size)
         let block = try scatteredReduction(send, blocks, reduction)
-        copy(block, to: result.part(blocks.offsets[rank] * elementSize, block.count))
+        copy(block, to: blocks.part(of: result, rank, elementSize))
         try directAllgather(result, blocks, elementSize: elementSize, step: 1)
     }
 }

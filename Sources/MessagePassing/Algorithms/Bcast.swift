@@ -53,15 +53,13 @@ extension CollectiveSteps {
     private mutating func scatterAllgatherBcast(
         _ buffer: UnsafeMutableRawBufferPointer, root: Int
     ) throws(MPIError) {
-        let blocks = Partition(evenly: buffer.count, parts: size)
+        let blocks = EvenBlocks(buffer.count, parts: size)
         if rank == root {
             for peer in 0..<size where peer != root {
-                let block = buffer.part(blocks.offsets[peer], blocks.counts[peer])
-                try send(block.asSource, to: peer, step: 0)
+                try send(blocks.part(of: buffer, peer, 1).asSource, to: peer, step: 0)
             }
         } else {
-            let block = buffer.part(blocks.offsets[rank], blocks.counts[rank])
-            try recv(into: block, from: root, step: 0)
+            try recv(into: blocks.part(of: buffer, rank, 1), from: root, step: 0)
         }
         try finishRound()
         try directAllgather(buffer, blocks, elementSize: 1, step: 1)

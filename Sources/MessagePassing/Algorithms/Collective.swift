@@ -70,14 +70,13 @@ public enum Collective {
             try steps.bcast(buffer, root: root)
         case .gather(let part, let whole, let root):
             try steps.gather(
-                part, into: whole, Partition(count: part.count, parts: steps.size),
-                elementSize: 1, root: root)
+                part, into: whole, EqualParts(count: part.count), elementSize: 1, root: root)
         case .gatherv(let part, let whole, let partition, let elementSize, let root):
             try steps.gather(
                 part, into: whole, partition, elementSize: elementSize, root: root)
         case .scatter(let whole, let part, let root):
             try steps.scatter(
-                whole, Partition(count: part.count, parts: steps.size), into: part,
+                whole, EqualParts(count: part.count), into: part,
                 elementSize: 1, root: root)
         case .scatterv(let whole, let partition, let part, let elementSize, let root):
             try steps.scatter(

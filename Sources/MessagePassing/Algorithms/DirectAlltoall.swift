@@ -5,7 +5,7 @@ extension CollectiveSteps {
     mutating func alltoall(
         _ send: UnsafeRawBufferPointer, into recv: UnsafeMutableRawBufferPointer
     ) throws(MPIError) {
-        let parts = Partition(count: send.count / size, parts: size)
+        let parts = EqualParts(count: send.count / size)
         try directAlltoallv(send, parts, into: recv, parts, elementSize: 1, skipsEmpty: false)
     }
 
@@ -20,32 +20,22 @@ extension CollectiveSteps {
     }
 
     private mutating func directAlltoallv(
-        _ send: UnsafeRawBufferPointer, _ sendPartition: Partition,
-        into recv: UnsafeMutableRawBufferPointer, _ recvPartition: Partition, elementSize: Int,
-        skipsEmpty: Bool
+        _ send: UnsafeRawBufferPointer, _ sendPartition: some PartLayout,
+        into recv: UnsafeMutableRawBufferPointer, _ recvPartition: some PartLayout,
+        elementSize: Int, skipsEmpty: Bool
     ) throws(MPIError) {
         for distance in 1..<max(size, 1) {
             let peer = (rank - distance + size) % size
-            let count = recvPartition.counts[peer]
-            if skipsEmpty && count == 0 { continue }
-            try self.recv(
-                into: recv.part(recvPartition.offsets[peer] * elementSize, count * elementSize),
-                from: peer, step: 0)
+            if skipsEmpty && recvPartition.count(of: peer) == 0 { continue }
+            try self.recv(into: recvPartition.part(of: recv, peer, elementSize), from: peer, step: 0)
         }
         for distance in 1..<max(size, 1) {
             let peer = (rank + distance) % size
-            let count = sendPartition.counts[peer]
-            if skipsEmpty && count == 0 { continue }
-            try self.send(
-                send.part(sendPartition.offsets[peer] * elementSize, count * elementSize),
-                to: peer, step: 0)
+            if skipsEmpty && sendPartition.count(of: peer) == 0 { continue }
+            try self.send(sendPartition.part(of: send, peer, elementSize), to: peer, step: 0)
         }
         copy(
-            send.part(
-                sendPartition.offsets[rank] * elementSize,
-                sendPartition.counts[rank] * elementSize),
-            to: recv.part(
-                recvPartition.offsets[rank] * elementSize,
-                recvPartition.counts[rank] * elementSize))
+            sendPartition.part(of: send, rank, elementSize),
+            to: recvPartition.part(of: recv, rank, elementSize))
     }
 }

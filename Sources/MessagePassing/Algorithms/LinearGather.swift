@@ -6,15 +6,12 @@ extension CollectiveSteps {
     /// with all receives in flight it does not win up to the sizes of one job here.
     mutating func gather(
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer,
-        _ partition: Partition, elementSize: Int, root: Int
+        _ partition: some PartLayout, elementSize: Int, root: Int
     ) throws(MPIError) {
         guard rank == root else { return try send(part, to: root, step: 0) }
         for peer in 0..<size where peer != rank {
-            try recv(
-                into: whole.part(
-                    partition.offsets[peer] * elementSize, partition.counts[peer] * elementSize),
-                from: peer, step: 0)
+            try recv(into: partition.part(of: whole, peer, elementSize), from: peer, step: 0)
         }
-        copy(part, to: whole.part(partition.offsets[rank] * elementSize, part.count))
+        copy(part, to: partition.part(of: whole, rank, elementSize))
     }
 }

@@ -3,20 +3,14 @@
 extension CollectiveSteps {
     /// Linear: 1 step, (size − 1) messages of n bytes from the root.
     mutating func scatter(
-        _ whole: UnsafeRawBufferPointer, _ partition: Partition,
+        _ whole: UnsafeRawBufferPointer, _ partition: some PartLayout,
         into part: UnsafeMutableRawBufferPointer, elementSize: Int, root: Int
     ) throws(MPIError) {
         guard rank == root else { return try recv(into: part, from: root, step: 0) }
         for distance in 1..<max(size, 1) {
             let peer = (rank + distance) % size
-            try send(
-                whole.part(
-                    partition.offsets[peer] * elementSize, partition.counts[peer] * elementSize),
-                to: peer, step: 0)
+            try send(partition.part(of: whole, peer, elementSize), to: peer, step: 0)
         }
-        copy(
-            whole.part(
-                partition.offsets[rank] * elementSize, partition.counts[rank] * elementSize),
-            to: part)
+        copy(partition.part(of: whole, rank, elementSize), to: part)
     }
 }

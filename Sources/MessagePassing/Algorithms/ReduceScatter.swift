@@ -4,7 +4,7 @@
 extension CollectiveSteps {
     mutating func reduceScatter(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
-        _ blocks: Partition, _ reduction: RawReduction
+        _ blocks: some PartLayout, _ reduction: RawReduction
     ) throws(MPIError) {
         copy(try scatteredReduction(send, blocks, reduction), to: result)
     }
@@ -15,10 +15,10 @@ extension CollectiveSteps {
     /// 1 step; n · (size − 1)/size bytes sent per rank.
     /// - Returns: this rank's block, in the scratch memory.
     mutating func scatteredReduction(
-        _ send: UnsafeRawBufferPointer, _ blocks: Partition, _ reduction: RawReduction
+        _ send: UnsafeRawBufferPointer, _ blocks: some PartLayout, _ reduction: RawReduction
     ) throws(MPIError) -> UnsafeRawBufferPointer {
         let elementSize = reduction.elementSize
-        let mine = blocks.counts[rank] * elementSize
+        let mine = blocks.count(of: rank) * elementSize
         let versions = scratch(byteCount: mine * size)
         for distance in 1..<max(size, 1) {
             let peer = (rank - distance + size) % size
@@ -26,13 +26,9 @@ extension CollectiveSteps {
         }
         for distance in 1..<max(size, 1) {
             let peer = (rank + distance) % size
-            try self.send(
-                send.part(blocks.offsets[peer] * elementSize, blocks.counts[peer] * elementSize),
-                to: peer, step: 0)
+            try self.send(blocks.part(of: send, peer, elementSize), to: peer, step: 0)
         }
-        copy(
-            send.part(blocks.offsets[rank] * elementSize, mine),
-            to: versions.part(rank * mine, mine))
+        copy(blocks.part(of: send, rank, elementSize), to: versions.part(rank * mine, mine))
         try finishRound()
         return combineInOrder(versions, mine, count: size, reduction)
     }

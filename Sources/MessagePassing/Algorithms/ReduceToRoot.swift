@@ -39,15 +39,12 @@ extension CollectiveSteps {
         _ reduction: RawReduction, root: Int
     ) throws(MPIError) {
         let elementSize = reduction.elementSize
-        let blocks = Partition(evenly: send.count / elementSize, parts: size)
+        let blocks = EvenBlocks(send.count / elementSize, parts: size)
         let block = try scatteredReduction(send, blocks, reduction)
         guard rank == root else { return try self.send(block, to: root, step: 1) }
-        copy(block, to: result.part(blocks.offsets[rank] * elementSize, block.count))
+        copy(block, to: blocks.part(of: result, rank, elementSize))
         for peer in 0..<size where peer != rank {
-            try recv(
-                into: result.part(
-                    blocks.offsets[peer] * elementSize, blocks.counts[peer] * elementSize),
-                from: peer, step: 1)
+            try recv(into: blocks.part(of: result, peer, elementSize), from: peer, step: 1)
         }
     }
 

@@ -52,9 +52,10 @@ struct EngineState: BitwiseCopyable {
 
 /// Messages between this rank and its peers. All methods may be called from any thread.
 ///
-/// Files: `+Sending`, `+Receiving` and `+Arrivals` are the two directions, `+Links` is how links
-/// come, `+Resuming` how they survive, `+Waiting` who polls and who sleeps, `+Failure` the first cause, `+Leaving` the orderly
-/// end.
+/// Files: `+Sending`, `+Receiving`, `+Arrivals` and `+Stored` are the ways of a message, `+Links` is
+/// how links come, `+Resuming` how they survive, `+Collectives` what is added to collectives,
+/// `+Waiting` what a call waits for, `+Progress` who polls and who sleeps, `+Deadlines` when a wait
+/// must end, `+Failure` the first cause, `+Leaving` the orderly end.
 final class Engine: @unchecked Sendable {
     let rank: Int
     let size: Int
