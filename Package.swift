@@ -78,7 +78,8 @@ let package = Package(
         .target(
             name: "ServerlessMPI",
             dependencies: [
-                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", "Profiling", logging,
+                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", "Profiling",
+                logging,
             ],
             swiftSettings: strict),
         .executableTarget(

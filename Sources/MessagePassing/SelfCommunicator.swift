@@ -154,7 +154,8 @@ public final class SelfCommunicator: Communicator {
     private func nothingComes(_ waiting: String) -> MPIError {
         MPIError(
             .timedOut, operation: "wait",
-            reason: "this process is alone and waits for \(waiting), which only it could bring about")
+            reason:
+                "this process is alone and waits for \(waiting), which only it could bring about")
     }
 
     public func waitAny(

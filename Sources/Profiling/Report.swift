@@ -109,7 +109,9 @@ private func clockOffset(_ world: any Communicator) throws(MPIError) -> Int64 {
 private func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
     var written = 0
     while written < bytes.count {
-        let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, bytes.count - written) }
+        let count = bytes.withUnsafeBytes {
+            Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, bytes.count - written)
+        }
         if count < 0 && errno == EINTR { continue }
         if count <= 0 { return false }
         written += count

@@ -109,7 +109,8 @@ extension MPICommunicator {
         let width = reduction.elementSize
         for root in 0..<size {
             let part = UnsafeRawBufferPointer(
-                rebasing: send[partition[root].lowerBound * width..<partition[root].upperBound * width])
+                rebasing: send[
+                    partition[root].lowerBound * width..<partition[root].upperBound * width])
             let code = withShim(reduction, part, result, mode) {
                 cmpi_reduce($0, Int32(root), handle, mode)
             }

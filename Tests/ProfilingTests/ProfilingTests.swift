@@ -82,9 +82,10 @@ import ThreadMPI
             let calls = events.filter {
                 $0["ph"]?.string == "X" && $0["tid"]?.integer == rank
             }
-            #expect(calls.map { $0["name"]?.string } == [
-                "allreduce", "allreduce", "allreduce", "barrier",
-            ])
+            #expect(
+                calls.map { $0["name"]?.string } == [
+                    "allreduce", "allreduce", "allreduce", "barrier",
+                ])
             var end = 0.0
             for call in calls {
                 let begin = try #require(call["ts"]?.number)
@@ -117,7 +118,9 @@ import ThreadMPI
         setenv("MPI_TRACE", path, 1)
         let body = profiled { world in
             try world.barrier()
-            if world.rank == 1 { throw MPIError(.programFailed, operation: "test", reason: "on purpose") }
+            if world.rank == 1 {
+                throw MPIError(.programFailed, operation: "test", reason: "on purpose")
+            }
             _ = try world.recv(Int.self, from: .rank(1))
         }
         unsetenv("MPI_TRACE")

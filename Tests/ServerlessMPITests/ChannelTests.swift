@@ -193,8 +193,8 @@ struct ChannelJobTests {
             let bytes = [UInt8](repeating: 1, count: 1000)
             if world.rank == 2 {
                 // It comes to the meeting before the collective, and not to the collective.
-                try world.direct.disseminate(
-                    try world.beginCollective(.allreduce, root: nil))
+                let call = try world.beginCollective(.allreduce, root: nil)
+                try world.direct.run(.barrier, as: call)
                 usleep(300_000)
                 throw MPIError(.programFailed, operation: "test", reason: "enough", peer: 2)
             }

@@ -1,6 +1,7 @@
 // Whole jobs whose connections are broken again and again, through a real server, with real
 // handshakes, over loopback: the program sees a delay, and a death is still a death.
 
+import CLinux
 import Glibc
 import MessagePassing
 import Synchronization

@@ -27,7 +27,8 @@ extension CollectiveSteps {
         for distance in 1..<max(size, 1) {
             let peer = (rank - distance + size) % size
             if skipsEmpty && recvPartition.count(of: peer) == 0 { continue }
-            try self.recv(into: recvPartition.part(of: recv, peer, elementSize), from: peer, step: 0)
+            try self.recv(
+                into: recvPartition.part(of: recv, peer, elementSize), from: peer, step: 0)
         }
         for distance in 1..<max(size, 1) {
             let peer = (rank + distance) % size
