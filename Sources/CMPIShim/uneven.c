@@ -167,12 +167,16 @@ static int large_parts(
     if (part != own && own_bytes > 0) memcpy(own, part, own_bytes);
     int size = both->recvs.size;
     if (mode.request != NULL) {
-        // In its place already, it is neither sent to this rank nor received.
+        // In its place already, it is neither sent to this rank nor received. Equal addresses would
+        // be taken for an exchange in place (see `exchange`), so that one is counted from behind.
+        int shift = own == (char *)whole;
         code = side_set(&both->recvs, rank, 0, 0);
         for (int peer = 0; peer < size && code == MPI_SUCCESS; peer++) {
-            if (peer != rank) code = side_set(&both->sends, peer, own_bytes, 0);
+            if (peer == rank || own_bytes == 0) continue;
+            code = side_set(&both->sends, peer, own_bytes, 0);
+            both->sends.displacements[peer] = -shift;
         }
-        return exchange(code, own, whole, both, comm, mode);
+        return exchange(code, own + shift, whole, both, comm, mode);
     }
     sides_free(both);
     for (int root = 0; root < size && code == MPI_SUCCESS; root++) {
