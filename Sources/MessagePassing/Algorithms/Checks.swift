@@ -4,7 +4,9 @@
 extension Communicator {
     /// All of a collective's arguments.
     package func checkArguments(of collective: Collective) throws(MPIError) {
-        let name = "\(collective.operation)"
+        let operation = collective.operation
+        // Names are made when there is something to say: that takes longer than all checks.
+        var name: String { "\(operation)" }
         if let root = collective.root { try checkRoot(root, name) }
         switch collective {
         case .barrier, .bcast: break
@@ -46,12 +48,12 @@ extension Communicator {
     /// A buffer divided by `partition`, and this rank's part of it.
     private func checkDivided(
         _ byteCount: Int, _ partition: Partition, _ partByteCount: Int, _ elementSize: Int,
-        _ operation: String
+        _ operation: @autoclosure () -> String
     ) throws(MPIError) {
         try checkPartition(
-            partition, byteCount: byteCount, elementSize: elementSize, operation)
+            partition, byteCount: byteCount, elementSize: elementSize, operation())
         try checkPart(
-            partByteCount, count: partition.counts[rank], elementSize: elementSize, operation)
+            partByteCount, count: partition.counts[rank], elementSize: elementSize, operation())
     }
 
     private func checkAlltoall(_ sent: Int, _ received: Int) throws(MPIError) {
@@ -73,20 +75,20 @@ extension Communicator {
         }
     }
 
-    package func checkRoot(_ root: Int, _ operation: String) throws(MPIError) {
+    package func checkRoot(_ root: Int, _ operation: @autoclosure () -> String) throws(MPIError) {
         guard root >= 0 && root < size else {
             throw .invalidArgument(
-                operation, "root \(root) is not a rank; ranks are 0 ..< \(size)")
+                operation(), "root \(root) is not a rank; ranks are 0 ..< \(size)")
         }
     }
 
     /// A buffer that must hold `size` parts of `partByteCount` bytes.
     package func checkWhole(
-        _ byteCount: Int, ofParts partByteCount: Int, _ operation: String
+        _ byteCount: Int, ofParts partByteCount: Int, _ operation: @autoclosure () -> String
     ) throws(MPIError) {
         guard byteCount == partByteCount * size else {
             throw .invalidArgument(
-                operation,
+                operation(),
                 "a buffer of \(byteCount) bytes for \(size) parts of \(partByteCount) bytes; "
                     + "make it \(partByteCount * size)")
         }
@@ -94,21 +96,22 @@ extension Communicator {
 
     /// A buffer divided by `partition` into one part per rank.
     package func checkPartition(
-        _ partition: Partition, byteCount: Int, elementSize: Int, _ operation: String
+        _ partition: Partition, byteCount: Int, elementSize: Int,
+        _ operation: @autoclosure () -> String
     ) throws(MPIError) {
         guard partition.parts == size else {
             throw .invalidArgument(
-                operation, "a partition of \(partition.parts) parts for \(size) ranks")
+                operation(), "a partition of \(partition.parts) parts for \(size) ranks")
         }
         for rank in 0..<size where partition.counts[rank] < 0 || partition.offsets[rank] < 0 {
             throw .invalidArgument(
-                operation,
+                operation(),
                 "part \(rank) has count \(partition.counts[rank]) at offset "
                     + "\(partition.offsets[rank]); neither may be negative")
         }
         guard partition.extent * elementSize <= byteCount else {
             throw .invalidArgument(
-                operation,
+                operation(),
                 "the partition needs \(partition.extent * elementSize) bytes, the buffer has "
                     + "\(byteCount)")
         }
@@ -116,11 +119,11 @@ extension Communicator {
 
     /// A part that must be `count` elements long.
     package func checkPart(
-        _ byteCount: Int, count: Int, elementSize: Int, _ operation: String
+        _ byteCount: Int, count: Int, elementSize: Int, _ operation: @autoclosure () -> String
     ) throws(MPIError) {
         guard byteCount == count * elementSize else {
             throw .invalidArgument(
-                operation,
+                operation(),
                 "this rank's part has \(byteCount) bytes, the partition says "
                     + "\(count * elementSize)")
         }
@@ -129,17 +132,17 @@ extension Communicator {
     /// The two buffers of a reduction.
     package func checkReduction(
         _ send: UnsafeRawBufferPointer, _ result: UnsafeMutableRawBufferPointer?,
-        _ reduction: RawReduction, _ operation: String
+        _ reduction: RawReduction, _ operation: @autoclosure () -> String
     ) throws(MPIError) {
         guard send.count % max(reduction.elementSize, 1) == 0 else {
             throw .invalidArgument(
-                operation,
+                operation(),
                 "\(send.count) bytes are no whole number of \(reduction.elementSize)-byte elements"
             )
         }
         if let result, result.count != send.count {
             throw .invalidArgument(
-                operation,
+                operation(),
                 "buffers of \(send.count) and \(result.count) bytes; they must be equally long")
         }
     }
