@@ -83,12 +83,18 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "rendezvous", dependencies: ["ServerlessMPI", "MessagePassing", logging],
+            name: "rendezvous",
+            dependencies: [
+                "ServerlessMPI", "MessagePassing", "CompactHTTP", "CompactJSON", logging,
+            ],
             swiftSettings: strict),
 
         // AWS Lambda: JSON for events, the Runtime API, and functions that are ranks.
         .target(name: "CompactJSON", swiftSettings: strict),
-        .target(name: "LambdaRuntime", dependencies: ["CompactJSON"], swiftSettings: strict),
+        .target(name: "CompactHTTP", swiftSettings: strict),
+        .target(
+            name: "LambdaRuntime", dependencies: ["CompactHTTP", "CompactJSON"],
+            swiftSettings: strict),
         .target(
             name: "LambdaMPI",
             dependencies: [
@@ -121,7 +127,8 @@ let package = Package(
         .target(
             name: "LambdaEmulator",
             dependencies: [
-                "AWSClient", "COpenSSL", "CompactJSON", "Lab", "LambdaRuntime", "Processes",
+                "AWSClient", "COpenSSL", "CompactHTTP", "CompactJSON", "Lab", "LambdaRuntime",
+                "Processes",
             ],
             path: "mpi-compare/LambdaEmulator", swiftSettings: strict),
         .target(
@@ -185,11 +192,13 @@ let package = Package(
         .testTarget(
             name: "ServerlessMPITests",
             dependencies: [
-                "AWSClient", "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
+                "AWSClient", "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "CompactHTTP",
+                "CompactJSON", "rendezvous",
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LambdaRuntimeTests", dependencies: ["CompactJSON", "LambdaRuntime"],
+            name: "LambdaRuntimeTests",
+            dependencies: ["CompactHTTP", "CompactJSON", "LambdaRuntime"],
             swiftSettings: strict),
         .testTarget(
             name: "ProfilingTests",

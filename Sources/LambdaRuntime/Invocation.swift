@@ -1,5 +1,6 @@
 // What the Runtime API says of one call of a function, and what can go wrong with it.
 
+import CompactHTTP
 import Glibc
 
 /// One call of the function.

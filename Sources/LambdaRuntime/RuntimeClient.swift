@@ -4,6 +4,7 @@
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html, version 2018-06-01.
 
 import Glibc
+import CompactHTTP
 import CompactJSON
 
 /// Takes invocations and gives back answers, one at a time, from one thread.

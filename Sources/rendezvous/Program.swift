@@ -8,11 +8,11 @@ import ServerlessMPI
 
 @main enum Program {
     static let usage = """
-        rendezvous serve [--listen HOST:PORT] [--observer-port PORT] [--secret-file FILE]
-                         [--log-level LEVEL]
+        rendezvous serve [--config FILE] [--SETTING VALUE] …
             Lets the ranks of jobs find each other. Prints `listening HOST:PORT observer PORT`
-            once it does; port 0 (the default is 127.0.0.1:0) takes any free one. The observer
-            port, any free one by default, goes into the join URL. Logs to standard error.
+            once it does; the observer port goes into the join URL. Logs to standard error.
+            FILE holds lines `SETTING = VALUE`; options override it. The settings:
+        \(settingsText)
         rendezvous token --job JOB [--secret-file FILE]
             Prints the two secrets that the ranks of JOB need in their environment.
         rendezvous secret
@@ -20,6 +20,14 @@ import ServerlessMPI
 
         The operator secret is in FILE, or in the environment variable RENDEZVOUS_SECRET.
         """
+
+    private static var settingsText: String {
+        let width = ServerSetting.all.map(\.name.count).max() ?? 0
+        return ServerSetting.all.map { setting in
+            let padding = String(repeating: " ", count: width - setting.name.count)
+            return "      \(setting.name)\(padding)  \(setting.help)"
+        }.joined(separator: "\n")
+    }
 
     static func main() {
         do throws(MPIError) {
@@ -36,19 +44,12 @@ import ServerlessMPI
         var options = try Options(arguments.dropFirst())
         switch command {
         case "serve":
-            let listen = options.take("--listen") ?? "127.0.0.1:0"
-            let level = options.take("--log-level") ?? "info"
-            guard let observer = UInt16(options.take("--observer-port") ?? "0") else {
-                throw wrong("--observer-port must be a port, 0 for any")
-            }
-            let secret = try operatorSecret(&options)
-            try options.finish()
-            try serve(listen, observer, level, secret)
+            try serve(try ServerSettings(options: options))
         case "token":
             guard let job = options.take("--job"), JoinURL.isJobName(job) else {
                 throw wrong("--job must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")
             }
-            let secret = try operatorSecret(&options)
+            let secret = try operatorSecret(options.take("--secret-file"))
             try options.finish()
             let tokens = JobTokens(operatorSecret: secret, job: job)
             print("\(JoinConfiguration.Variable.serverKey)=\(tokens.serverKey.hex)")
@@ -61,16 +62,10 @@ import ServerlessMPI
         }
     }
 
-    private static func serve(
-        _ listen: String, _ observer: UInt16, _ levelName: String, _ secret: Secret
-    ) throws(MPIError) {
-        guard let level = Logger.Level(rawValue: levelName) else {
-            throw wrong("--log-level must be trace, debug, info, notice, warning or error")
-        }
-        var logger = Logger(
-            label: "rendezvous", factory: { StreamLogHandler.standardError(label: $0) })
-        logger.logLevel = level
-        // Blocked before any thread starts, so that only sigwait below receives them.
+    private static func serve(_ settings: ServerSettings) throws(MPIError) {
+        let secret = try operatorSecret(settings.secretFile)
+        let logger = logger(settings)
+        // Blocked before any thread starts, so that only the wait below receives them.
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGTERM)
@@ -78,20 +73,50 @@ import ServerlessMPI
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         DescriptorLimit.raise()
         let server = try RendezvousServer.start(
-            listen: listen, observerPort: observer, secret: secret, logger: logger)
+            listen: settings.listen, observerPort: settings.observerPort, secret: secret,
+            limits: settings.limits, logger: logger)
+        if let address = settings.statusAddress {
+            let status = try StatusPort(address, server)
+            try status.start()
+            logger.info("status", metadata: ["address": "\(status.address)"])
+        }
         print("listening \(server.address) observer \(server.observerPort)")
         fflush(nil)
+        ServiceManager.tell(.ready, "listening on \(server.address)")
         var received: Int32 = 0
         sigwait(&signals, &received)
+        ServiceManager.tell(.stopping, "draining")
+        if received == SIGTERM { drain(server, settings.drainTimeout, &signals) }
         server.stop()
     }
 
-    private static func operatorSecret(_ options: inout Options) throws(MPIError) -> Secret {
-        if let path = options.take("--secret-file") {
-            guard let text = firstLine(of: path) else {
+    /// Until the jobs that are here are over, the time is up, or another signal comes.
+    private static func drain(
+        _ server: RendezvousServer, _ limit: Duration, _ signals: inout sigset_t
+    ) {
+        server.drain(limit: limit)
+        var slice = timespec(tv_sec: 0, tv_nsec: 20_000_000)
+        while !server.hasEnded, sigtimedwait(&signals, nil, &slice) < 0 {}
+    }
+
+    private static func logger(_ settings: ServerSettings) -> Logger {
+        var logger =
+            switch settings.logFormat {
+            case .text:
+                Logger(
+                    label: "rendezvous", factory: { StreamLogHandler.standardError(label: $0) })
+            case .json: Logger(label: "rendezvous", factory: { JSONLogHandler(label: $0) })
+            }
+        logger.logLevel = settings.logLevel
+        return logger
+    }
+
+    private static func operatorSecret(_ path: String?) throws(MPIError) -> Secret {
+        if let path {
+            guard let text = TextFile.read(path, byteCountMax: 4096) else {
                 throw wrong("cannot read the secret file \(path)")
             }
-            guard let secret = Secret(hex: text) else {
+            guard let secret = Secret(hex: String(text.prefix { !$0.isWhitespace })) else {
                 throw wrong("the secret file must hold 64 hexadecimal digits: `rendezvous secret`")
             }
             return secret
@@ -105,35 +130,5 @@ import ServerlessMPI
         return secret
     }
 
-    private static func firstLine(of path: String) -> String? {
-        guard let file = fopen(path, "r") else { return nil }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 256)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return String(decoding: bytes.prefix(count).prefix { $0 > 0x20 }, as: UTF8.self)
-    }
-
     static func wrong(_ reason: String) -> MPIError { .invalidArgument("rendezvous", reason) }
-}
-
-/// `--name value` pairs.
-private struct Options {
-    private var values: [String: String] = [:]
-
-    init(_ arguments: ArraySlice<String>) throws(MPIError) {
-        var rest = arguments
-        while let name = rest.popFirst() {
-            guard name.hasPrefix("--"), let value = rest.popFirst() else {
-                throw Program.wrong("\(name) is no option with a value:\n\(Program.usage)")
-            }
-            values[name] = value
-        }
-    }
-
-    mutating func take(_ name: String) -> String? { values.removeValue(forKey: name) }
-
-    func finish() throws(MPIError) {
-        guard let unknown = values.keys.min() else { return }
-        throw Program.wrong("there is no option \(unknown):\n\(Program.usage)")
-    }
 }

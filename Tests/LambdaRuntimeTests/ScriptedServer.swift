@@ -1,9 +1,8 @@
 // A real server on the loopback interface that answers each request with bytes the test has chosen,
 // in pieces of the test's size, and keeps what it was sent.
+import CompactHTTP
 import Glibc
 import Synchronization
-
-@testable import LambdaRuntime
 
 final class ScriptedServer: Sendable {
     /// What to do once a whole request is there.

@@ -1,5 +1,5 @@
 // The server side of a connection: request, answer, until either side closes it.
-import LambdaRuntime
+import CompactHTTP
 
 enum HTTPService {
     /// - Parameters:

@@ -3,8 +3,8 @@
 import AWSClient
 import COpenSSL
 @preconcurrency import Glibc
+import CompactHTTP
 import CompactJSON
-import LambdaRuntime
 
 struct InvokeEndpoint: Sendable {
     let emulator: Emulator

@@ -1,8 +1,8 @@
 // The Runtime API of one sandbox, as its process sees it.
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 @preconcurrency import Glibc
+import CompactHTTP
 import CompactJSON
-import LambdaRuntime
 
 struct RuntimeEndpoint: Sendable {
     let sandbox: Sandbox

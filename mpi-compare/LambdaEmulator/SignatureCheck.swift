@@ -2,7 +2,7 @@
 // must be.
 import AWSClient
 @preconcurrency import Glibc
-import LambdaRuntime
+import CompactHTTP
 
 struct SignatureCheck {
     struct Refusal {

@@ -38,21 +38,9 @@ extension JobTable {
         _ name: String, _ request: JoinRequest, _ connection: ConnectionID,
         _ now: ContinuousClock.Instant
     ) -> Bool {
-        guard request.size <= limits.ranksPerJob else {
-            refuse(
-                connection,
-                MPIError(
-                    .unsupported, operation: "join",
-                    reason: "this server takes at most \(limits.ranksPerJob) ranks per job"))
-            return false
-        }
-        let replaced = jobs[name].map { !$0.isOver } == true ? 1 : 0
-        guard activeJobCount - replaced < limits.jobs else {
-            refuse(
-                connection,
-                MPIError(
-                    .unsupported, operation: "join",
-                    reason: "this server has \(limits.jobs) jobs and takes no more; try later"))
+        if let why = whyNotAdmitted(name, request) {
+            tally.refused += 1
+            refuse(connection, MPIError(.unsupported, operation: "join", reason: why))
             return false
         }
         retire(name, because: request.epoch)
@@ -60,8 +48,21 @@ extension JobTable {
             name: name, first: request, joinTimeout: min(request.joinTimeout, limits.joinTimeout),
             keys: keysForJob(name), now: now)
         activeJobs.insert(name)
+        tally.started += 1
         note(name, "first of \(request.size) ranks has come")
         return true
+    }
+
+    private func whyNotAdmitted(_ name: String, _ request: JoinRequest) -> String? {
+        if isDraining { return "this server is about to end and takes no new jobs; try another" }
+        if request.size > limits.ranksPerJob {
+            return "this server takes at most \(limits.ranksPerJob) ranks per job"
+        }
+        let replaced = jobs[name].map { !$0.isOver } == true ? 1 : 0
+        if activeJobCount - replaced >= limits.jobs {
+            return "this server has \(limits.jobs) jobs and takes no more; try later"
+        }
+        return nil
     }
 
     mutating func seat(

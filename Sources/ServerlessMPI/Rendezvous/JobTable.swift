@@ -3,6 +3,14 @@
 
 import MessagePassing
 
+/// Jobs since the server's start.
+struct JobTally: Equatable {
+    var started = 0
+    var finished = 0
+    var failed = 0
+    var refused = 0
+}
+
 struct JobTable {
     /// What the server shall do.
     enum Effect: Equatable {
@@ -38,6 +46,9 @@ struct JobTable {
     var overOrder: [String] = []
     var lastAdvance: ContinuousClock.Instant?
     var effects: [Effect] = []
+    /// No new jobs: those that are here end in peace.
+    var isDraining = false
+    var tally = JobTally()
 
     init(
         limits: RendezvousLimits, makeToken: @escaping () -> RelayToken = RelayToken.random,
@@ -52,6 +63,7 @@ struct JobTable {
     /// Does anything depend on time?
     var needsAdvance: Bool { !seats.isEmpty }
     var activeJobCount: Int { activeJobs.count }
+    var joinedRankCount: Int { seats.count }
 
     mutating func takeEffects() -> [Effect] {
         defer { effects.removeAll() }
@@ -148,6 +160,7 @@ extension JobTable {
         jobs[seat.job]?.left(seat.rank)
         if jobs[seat.job]?.phase == .finished {
             note(seat.job, "finished")
+            tally.finished += 1
             endRelays(of: seat.job)
             activeJobs.remove(seat.job)
             remember(seat.job)
@@ -192,6 +205,7 @@ extension JobTable {
         for connection in job.connections { effects.append(.send(message, to: connection)) }
         note(name, "failed\(rank.map { ", reported by rank \($0)" } ?? ""): \(oneLine(cause))")
         endRelays(of: name)
+        tally.failed += 1
         activeJobs.remove(name)
         failedJobs.insert(name)
         remember(name)

@@ -22,6 +22,7 @@ final class RelayHall {
 
     deinit { scratch.deallocate() }
 
+    var activePairCount: Int { splices.count }
     var connectionCount: Int { waiting.count + pairOfToken.count }
 
     /// The first end of a pair: nothing is read from it until the other has come.

@@ -10,7 +10,10 @@ public struct RendezvousLimits: Sendable {
     /// Ranks of one job.
     public var ranksPerJob = JoinURL.maximumSize
     /// Connections that have not yet joined a job; the oldest makes room for a new one.
-    public var connectionsNotJoined = 2048
+    public var connectionsNotJoined = 4096
+    /// The same from one address (IPv6: from one /64 prefix); a further one is closed at once. A NAT
+    /// gateway's functions share an address: a job of so many ranks may come from it together.
+    public var connectionsNotJoinedPerAddress = 2048
     /// From the connection until the join request.
     public var handshakeTimeout = Duration.seconds(5)
     /// The longest a job may wait for its ranks.

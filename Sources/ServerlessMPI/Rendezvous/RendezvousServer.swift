@@ -44,8 +44,19 @@ public struct RendezvousCounters: Sendable, Equatable {
     /// Ranks seen at the observer port, and visitors there that were none.
     public var observations = 0
     public var refusedObservations = 0
+    /// Connections closed at once because their address had too many that had not joined.
+    public var refusedByAddress = 0
+    public var startedJobs = 0
+    public var finishedJobs = 0
+    public var failedJobs = 0
+    /// Jobs that were not admitted: too large, too many, or while the server drains.
+    public var refusedJobs = 0
+
+    // What there is at this moment.
     public var openConnections = 0
     public var activeJobs = 0
+    public var joinedRanks = 0
+    public var activeRelayedPairs = 0
 }
 
 /// A rendezvous server on a thread of its own.
@@ -74,33 +85,15 @@ public final class RendezvousServer: Sendable {
         listen: String = "127.0.0.1:0", observerPort: UInt16 = 0, secret: Secret,
         limits: RendezvousLimits = RendezvousLimits(), logger: Logger? = nil
     ) throws(MPIError) -> RendezvousServer {
-        let (host, port) = try JoinURL.parseAuthority(listen[...])
-        guard let ip = IPAddress(numeric: host) else {
-            throw .invalidArgument(
-                "rendezvous", "\(printable(host)) is no numeric address to listen on")
-        }
+        let place = try ListenAddress(listen)
         let quiet = Logger(label: "rendezvous", factory: { _ in SwiftLogNoOpLogHandler() })
         do throws(SystemFailure) {
             return try RendezvousServer(
-                SocketAddress(ip: ip, port: port), observerPort, secret, limits, logger ?? quiet)
+                place.address, observerPort, secret, limits, logger ?? quiet)
         } catch {
-            throw listenError(
+            throw ListenAddress.error(
                 error, observerPort == 0 ? listen : "\(listen), observer port \(observerPort)")
         }
-    }
-
-    private static func listenError(_ failure: SystemFailure, _ listen: String) -> MPIError {
-        let advice =
-            switch failure.errorNumber {
-            case EADDRINUSE: "the port is in use: stop what uses it or choose another, 0 for any"
-            case EACCES: "a port below 1024 needs more rights: choose another"
-            case EADDRNOTAVAIL: "this machine does not have that address"
-            default: failure.description
-            }
-        return MPIError(
-            .connectFailed, operation: "rendezvous",
-            reason: "cannot listen on \(printable(listen)): \(advice)",
-            underlying: failure.errorNumber)
     }
 
     private init(
@@ -124,6 +117,30 @@ public final class RendezvousServer: Sendable {
 
     /// What it has seen until now.
     public var counters: RendezvousCounters { loop.withLock { $0.counters } }
+
+    /// Takes no new jobs from now on, and ends by itself once those that are here are over: their
+    /// last rank has left, or they failed. Returns at once; `hasEnded` tells when.
+    ///
+    /// - Parameter limit: after so long it ends all the same; running jobs go on without it.
+    public func drain(limit: Duration) {
+        loop.withLock { $0.drain(until: .now + limit) }
+    }
+
+    public var hasEnded: Bool { loop.withLock(\.hasEnded) }
+    public var isDraining: Bool { loop.withLock { $0.drainDeadline != nil } }
+
+    /// Does the server's thread still come round? It is woken and must answer in time.
+    public func isResponsive(within limit: Duration = .seconds(1)) -> Bool {
+        let handle = loop.withLock { $0 }
+        let before = handle.rounds
+        let deadline = ContinuousClock.now + limit
+        handle.poll.wake()
+        while handle.rounds == before {
+            guard .now < deadline else { return false }
+            usleep(1000)
+        }
+        return true
+    }
 
     /// Ends the server and closes every connection; ranks of running jobs go on without it.
     public func stop() {

@@ -17,17 +17,19 @@ extension ServerLoop {
         let listener: Int32
         let observer: Int32
         private let isStopping = Atomic(false)
-        private let shared = Mutex(RendezvousCounters())
+        private let isOver = Atomic(false)
+        private let draining = Mutex<ContinuousClock.Instant?>(nil)
+        private let shared = Mutex((counters: RendezvousCounters(), rounds: 0))
 
         init(
             _ address: SocketAddress, observerPort: UInt16, secret: Secret,
             limits: RendezvousLimits, logger: Logger
         ) throws(SystemFailure) {
             poll = try EventPoll()
-            listener = try Self.listen(address)
+            listener = try ListenAddress(address).open(backlog: 4096)
             let second = SocketAddress(ip: address.ip, port: observerPort)
             do throws(SystemFailure) {
-                observer = try Self.listen(second)
+                observer = try ListenAddress(second).open(backlog: 4096)
             } catch {
                 close(listener)
                 throw error
@@ -39,30 +41,31 @@ extension ServerLoop {
             self.logger = logger
         }
 
-        private static func listen(_ address: SocketAddress) throws(SystemFailure) -> Int32 {
-            let listener = try Socket.open(address.ip)
-            do throws(SystemFailure) {
-                Socket.setOption(listener, SOL_SOCKET, SO_REUSEADDR, 1)
-                try Socket.bind(listener, to: address)
-                try Socket.listen(listener, backlog: 4096)
-                return listener
-            } catch {
-                close(listener)
-                throw error
-            }
-        }
-
-        var counters: RendezvousCounters { shared.withLock { $0 } }
+        var counters: RendezvousCounters { shared.withLock(\.counters) }
+        /// How often the server's thread has come round.
+        var rounds: Int { shared.withLock(\.rounds) }
 
         func stop() {
             isStopping.store(true, ordering: .releasing)
             poll.wake()
         }
 
+        /// The server's thread is about to end.
+        var hasEnded: Bool { isOver.load(ordering: .acquiring) }
+        func end() { isOver.store(true, ordering: .releasing) }
+
         var mustStop: Bool { isStopping.load(ordering: .acquiring) }
 
         func publish(_ counters: RendezvousCounters) {
-            shared.withLock { $0 = counters }
+            shared.withLock { $0 = (counters, $0.rounds + 1) }
+        }
+
+        /// When a server that drains ends at the latest; nil while it does not.
+        var drainDeadline: ContinuousClock.Instant? { draining.withLock { $0 } }
+
+        func drain(until deadline: ContinuousClock.Instant) {
+            draining.withLock { $0 = $0 ?? deadline }
+            poll.wake()
         }
     }
 }

@@ -67,7 +67,7 @@ extension ServerLoop {
             return endNewcomer(number, reason: "its relay token is unknown, used or too old")
         }
         newcomers[number] = nil
-        notJoinedCount -= 1
+        waiting.leave(newcomer.observed)
         switch claim {
         case .refused: break
         case .waiting: relays.wait(number, newcomer.descriptor)
@@ -80,7 +80,7 @@ extension ServerLoop {
 
     func endNewcomer(_ number: UInt64, reason: String) {
         guard let newcomer = newcomers.removeValue(forKey: number) else { return }
-        notJoinedCount -= 1
+        waiting.leave(newcomer.observed)
         counters.failedHandshakes += 1
         logger.debug(
             "refused a connection",

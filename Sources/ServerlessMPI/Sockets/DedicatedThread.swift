@@ -5,7 +5,7 @@ import Glibc
 import Synchronization
 
 /// A running thread; `join` waits for its end, once.
-final class DedicatedThread: Sendable {
+package final class DedicatedThread: Sendable {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -14,7 +14,7 @@ final class DedicatedThread: Sendable {
     private let thread: pthread_t
     private let isJoined = Atomic(false)
 
-    init(_ run: @escaping @Sendable () -> Void) throws(SystemFailure) {
+    package init(_ run: @escaping @Sendable () -> Void) throws(SystemFailure) {
         var thread = pthread_t()
         let body = Unmanaged.passRetained(Body(run))
         // Signals are the program's business: its own threads handle them.

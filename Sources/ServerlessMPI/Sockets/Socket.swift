@@ -5,12 +5,12 @@ import CLinux
 import Glibc
 
 /// errno of a failed system call, with the call's name for the error text.
-struct SystemFailure: Error, Equatable, CustomStringConvertible {
+package struct SystemFailure: Error, Equatable, CustomStringConvertible {
     var call: String
     var errorNumber: Int32
 
     var reason: String { String(cString: strerror(errorNumber)) }
-    var description: String { "\(call): \(reason)" }
+    package var description: String { "\(call): \(reason)" }
 }
 
 enum Socket {

@@ -223,7 +223,7 @@ package struct HTTPReader {
 }
 
 /// At most 48 printable characters of what a stranger sent, in quotes.
-func excerpt(_ text: some StringProtocol) -> String {
+package func excerpt(_ text: some StringProtocol) -> String {
     let scalars = text.unicodeScalars.prefix(48).map { (0x20...0x7E).contains($0.value) ? $0 : "?" }
     return "\"" + String(String.UnicodeScalarView(scalars)) + "\""
 }
