@@ -82,6 +82,36 @@ extension LaboratoryTests {
             }
         }
 
+        @Test("a relayed link moves to a direct path when one appears, under load")
+        func upgrade() throws {
+            // Each rank lets no TCP out but to the rendezvous server, for the first seconds.
+            let script = """
+                server=${SERVERLESS_MPI_URL#rendezvous://}; server=${server%%:*}
+                nft add table ip shut
+                nft 'add chain ip shut out { type filter hook output priority 0; }'
+                nft add rule ip shut out meta l4proto tcp ip daddr != $server reject with tcp reset
+                (sleep 3; nft delete table ip shut) &
+                exec "$0" 10 busy
+                """
+            let tool = try Tool(
+                "mpi-compare",
+                [
+                    "lab", "run", "-n", "3", "--nat", "masquerade", "--", "/bin/sh", "-c", script,
+                    Tool.path("worker-link"),
+                ])
+            #expect(try tool.wait() == 0, "\(tool.report)")
+            let reports = tool.output.split(separator: "\n").compactMap {
+                LinkReport(line: String($0.dropFirst("[0] ".count)))
+            }
+            try #require(reports.count == 6, "\(tool.report)")
+            for rank in 0..<3 {
+                let own = reports.filter { $0.rank == rank }
+                #expect(own[0].links.allSatisfy { $0.path == "relayed" }, "\(tool.report)")
+                #expect(own[1].links.count == 2, "\(tool.report)")
+                #expect(own[1].links.allSatisfy { $0.path != "relayed" }, "\(tool.report)")
+            }
+        }
+
         @Test("packets take the time that the delay line gives them, and not less")
         func delay() throws {
             let tool = try Tool(

@@ -25,6 +25,7 @@ import Testing
 
     static let clientMessages: [ClientMessage] = [
         .join(join), .heartbeat, .report(cause), .bye, .relay(peer: 258), .connect(peer: 0x0102),
+        .upgrade(peer: 4095),
     ]
 
     static let serverMessages: [ServerMessage] = [
@@ -40,6 +41,7 @@ import Testing
         ]),
         .refused(cause), .failed(cause), .farewell, .relay(peer: 258, token),
         .relayRefused(peer: 258, cause), .connect(from: 7), .departed(peer: 4095),
+        .upgrade(from: 3),
     ]
 
     @Test func `a join request has exactly the bytes PROTOCOL_md says`() {
@@ -77,6 +79,8 @@ import Testing
         #expect(
             hexDigits(ClientMessage.connect(peer: 1, incarnation: 0x0304).encoded)
                 == "06" + "01000000" + "04030000")
+        #expect(hexDigits(ClientMessage.upgrade(peer: 0x0102).encoded) == "07" + "02010000")
+        #expect(hexDigits(ServerMessage.upgrade(from: 7).encoded) == "8a" + "07000000")
         #expect(hexDigits(ServerMessage.connect(from: 7).encoded) == "87" + "07000000" + "00000000")
         #expect(hexDigits(ServerMessage.departed(peer: 4095).encoded) == "89" + "ff0f0000")
     }

@@ -64,6 +64,11 @@ extension ControlLoop {
         if server.isOpen {
             // Who asked before the peer left has got no answer.
             for peer in demands.peers where mesh.nextIncarnation[peer] > 0 { signal(peer, mesh) }
+            for peer in mesh.upgrades.takeDue(now) {
+                server.send(.upgrade(peer: peer))
+                mesh.upgrade(peer, now: now)
+            }
+            serverMoved()
             return
         }
         // With a server its word counts, which also tells the others.

@@ -203,6 +203,7 @@ extension ControlLoop {
                         attachment: attachment(mesh, roster[rank]))))
         case .connect(let peer, let incarnation): signalled(peer, incarnation: incarnation)
         case .departed(let peer): departed(peer)
+        case .upgrade(let peer): mesh?.upgrade(peer, now: .now)
         case .refused(let cause):
             if !rejoining.isRefused(cause) { fail(cause) }
         case .failed(let cause): fail(cause)

@@ -104,6 +104,11 @@ extension MeshConnector {
                 roundTripTime: Socket.roundTripTime(connection.descriptor),
                 connectTime: .now - (startTimes[peer] ?? startTime)),
             incarnation: connection.incarnation, isResumable: isResumable(plan))
+        if isRelayed, isResumable(plan), plan.hasDirectCandidates, peer > identity?.rank ?? peer {
+            upgrades.add(peer, now: .now)
+        } else {
+            upgrades.remove(peer)
+        }
         if hasHandedOver {
             lateLinks.append(link)
         } else {

@@ -40,6 +40,8 @@ final class MeshConnector {
     var nextIncarnation: [Int] = []
     /// By rank: where the latest connection led.
     var lastRemote: [SocketAddress?] = []
+    /// Which relayed links look for a direct path next.
+    var upgrades = UpgradeSchedule()
     /// Finished after the others were handed over.
     var lateLinks: [EstablishedLink] = []
     private(set) var hasHandedOver = false

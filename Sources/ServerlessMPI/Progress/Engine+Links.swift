@@ -62,7 +62,9 @@ extension Engine {
         let link = links[peer] ?? makeLink(to: peer)
         let isFirst = !link.pointee.isResumable
         link.pointee.attach(established, window: window, ringByteCount: ringByteCount)
-        if isFirst, link.pointee.isRelayed, rank < peer { link.pointee.turns = RelayTurns() }
+        if link.pointee.isRelayed, rank < peer, link.pointee.turns == nil {
+            link.pointee.turns = RelayTurns()
+        }
         paths[peer] = established.path
         try poller.add(link.pointee.socket, Poller.readable, token: UInt64(peer))
         link.pointee.watchedEvents = Poller.readable

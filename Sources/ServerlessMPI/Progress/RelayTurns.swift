@@ -25,6 +25,11 @@ struct RelayTurns {
     private var out = Lane()
     private var back = Lane()
 
+    /// Nothing is under way and nothing waits.
+    var isIdle: Bool {
+        [out, back].allSatisfy { $0.running == 0 && $0.waiting.isEmpty }
+    }
+
     /// May it start now? If not, it is among those that an end lets start.
     mutating func admits(_ payload: RelayedPayload) -> Bool {
         switch payload.direction {
@@ -70,7 +75,9 @@ struct RelayTurns {
 extension Engine {
     /// May this payload start, or must it wait for its turn? Always, where nobody keeps an order.
     func isItsTurn(_ payload: RelayedPayload, on link: LinkPointer) -> Bool {
-        link.pointee.turns?.admits(payload) ?? true
+        // A link that has moved to a direct path needs no order any more.
+        if !link.pointee.isRelayed, link.pointee.turns?.isIdle == true { link.pointee.turns = nil }
+        return link.pointee.turns?.admits(payload) ?? true
     }
 
     /// A rendezvous payload is here in full.

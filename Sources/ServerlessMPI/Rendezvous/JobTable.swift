@@ -88,7 +88,11 @@ extension JobTable {
             case .bye: leave(connection, seat, now)
             case .relay(let peer): relay(connection, seat, to: peer, now)
             case .connect(let peer, let incarnation):
-                signal(connection, seat, peer, incarnation, now)
+                signal(
+                    connection, seat, peer,
+                    .connect(from: seat.rank, incarnation: incarnation), now)
+            case .upgrade(let peer):
+                signal(connection, seat, peer, .upgrade(from: seat.rank), now)
             }
             return
         }
@@ -173,14 +177,13 @@ extension JobTable {
         return seats.removeValue(forKey: connection)
     }
 
-    /// Tells a rank that another one needs a link to it.
+    /// Tells a rank that another one needs a link to it, or a better one.
     mutating func signal(
-        _ connection: ConnectionID, _ seat: Seat, _ peer: Int, _ incarnation: Int,
+        _ connection: ConnectionID, _ seat: Seat, _ peer: Int, _ message: ServerMessage,
         _ now: ContinuousClock.Instant
     ) {
         switch jobs[seat.job]?.signal(from: seat.rank, to: peer, now: now) {
         case .forward(let other):
-            let message = ServerMessage.connect(from: seat.rank, incarnation: incarnation)
             effects.append(.send(message.encoded, to: other))
         case .departed:
             effects.append(.send(ServerMessage.departed(peer: peer).encoded, to: connection))

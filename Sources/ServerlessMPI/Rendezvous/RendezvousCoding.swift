@@ -10,6 +10,7 @@ private enum Kind {
     static let bye: UInt8 = 0x04
     static let relay: UInt8 = 0x05
     static let connect: UInt8 = 0x06
+    static let upgrade: UInt8 = 0x07
     static let welcome: UInt8 = 0x81
     static let roster: UInt8 = 0x82
     static let refused: UInt8 = 0x83
@@ -19,6 +20,7 @@ private enum Kind {
     static let relayRefused: UInt8 = 0x88
     static let connectFrom: UInt8 = 0x87
     static let departed: UInt8 = 0x89
+    static let upgradeFrom: UInt8 = 0x8A
 }
 
 extension ClientMessage {
@@ -41,6 +43,9 @@ extension ClientMessage {
             writer.write(Kind.connect)
             writer.write(UInt32(peer))
             writer.write(UInt32(truncatingIfNeeded: incarnation))
+        case .upgrade(let peer):
+            writer.write(Kind.upgrade)
+            writer.write(UInt32(peer))
         }
         return writer.bytes
     }
@@ -57,6 +62,7 @@ extension ClientMessage {
             self = .connect(
                 peer: try readRank(&reader),
                 incarnation: Int(try reader.read(UInt32.self, "incarnation")))
+        case Kind.upgrade: self = .upgrade(peer: try readRank(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -99,6 +105,9 @@ extension ServerMessage {
         case .departed(let peer):
             writer.write(Kind.departed)
             writer.write(UInt32(peer))
+        case .upgrade(let peer):
+            writer.write(Kind.upgradeFrom)
+            writer.write(UInt32(peer))
         }
         return writer.bytes
     }
@@ -123,6 +132,7 @@ extension ServerMessage {
                 from: try readRank(&reader),
                 incarnation: Int(try reader.read(UInt32.self, "incarnation")))
         case Kind.departed: self = .departed(peer: try readRank(&reader))
+        case Kind.upgradeFrom: self = .upgrade(from: try readRank(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()

@@ -58,6 +58,9 @@ enum ClientMessage: Equatable, Sendable {
     /// after so many.
     case connect(peer: Int, incarnation: Int = 0)
 
+    /// The link to that rank is relayed: both shall look for a direct path.
+    case upgrade(peer: Int)
+
     /// The longest a client message may be, in bytes.
     static let maximumByteCount = 4096
 }
@@ -80,6 +83,8 @@ enum ServerMessage: Equatable, Sendable {
     case connect(from: Int, incarnation: Int = 0)
     /// The answer to *connect* if that rank has left the job.
     case departed(peer: Int)
+    /// That rank looks for a direct path to this one, which shall, too.
+    case upgrade(from: Int)
 
     /// The longest a server message may be: a roster of the largest job.
     static let maximumByteCount = 4 << 20

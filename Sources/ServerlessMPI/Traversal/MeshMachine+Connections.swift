@@ -38,7 +38,7 @@ extension MeshMachine {
     /// Both ends have proven themselves. On the lower rank, the first such connection wins.
     mutating func authenticated(_ connection: Connection) {
         guard let index = owner[connection], let peer = peers[index] else { return }
-        if peer.isLinked {
+        if peer.isLinked, peer.upgradeEnds == nil {
             // The peer has proven that it is at the other end, and no longer at the link's.
             reopen(index)
             want(index, .peer, clock + Self.fallbackDelay)
@@ -63,7 +63,7 @@ extension MeshMachine {
 
     mutating func link(_ connection: Connection) {
         guard let index = owner[connection], let peer = peers[index] else { return }
-        guard !peer.isLinked else {
+        guard !peer.isLinked || peer.upgradeEnds != nil else {
             actions.append(.close(connection))
             return
         }
@@ -76,14 +76,7 @@ extension MeshMachine {
             owner[other] = nil
         }
         owner[connection] = nil
-        peers[index]?.connections = []
-        peers[index]?.handshaking = []
-        peers[index]?.authenticated = []
-        peers[index]?.relay = nil
-        for number in peer.attempts.indices {
-            peers[index]?.attempts[number].dialAt = nil
-            peers[index]?.attempts[number].connection = nil
-        }
+        peers[index]?.endAttempts()
     }
 
     /// A connection, at whatever stage, is gone.
@@ -94,7 +87,7 @@ extension MeshMachine {
         }
         peers[index]?.connections.remove(connection)
         peers[index]?.handshaking.remove(connection)
-        guard !peer.isLinked else { return }
+        guard !peer.isLinked || peer.upgradeEnds != nil else { return }
         peers[index]?.authenticated.removeAll { $0 == connection }
         if peer.nominated == connection { peers[index]?.nominated = nil }
         if peer.relay?.connection == connection {

@@ -21,15 +21,9 @@ extension MeshMachine {
         peer.nominated = nil
         peer.isReached = false
         peer.hopelessSince = nil
-        if !peer.attempts.contains(where: \.isAfresh) {
-            let direct = peer.attempts.filter { $0.candidate.kind != .relayed }
-            peer.attempts += direct.map { Attempt(candidate: $0.candidate, isAfresh: true) }
-        }
-        for number in peer.attempts.indices {
-            peer.attempts[number].dials = 0
-            peer.attempts[number].cause = nil
-            peer.attempts[number].isHopeless = false
-        }
+        peer.upgradeEnds = nil
+        peer.addFreshAttempts()
+        peer.forgetCauses()
         peers[index] = peer
     }
 
@@ -40,10 +34,7 @@ extension MeshMachine {
             owner[connection] = nil
             actions.append(.close(connection))
         }
-        peers[index]?.connections = []
-        peers[index]?.handshaking = []
-        peers[index]?.authenticated = []
-        peers[index]?.relay = nil
+        peers[index]?.endAttempts()
         peers[index]?.need = .nobody
         wanted.removeAll { $0 == index }
     }

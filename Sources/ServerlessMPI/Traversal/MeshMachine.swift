@@ -92,6 +92,8 @@ struct MeshMachine {
         var authenticated: [Connection] = []
         var nominated: Connection?
         var isLinked = false
+        /// The link is relayed, and until then something better is looked for.
+        var upgradeEnds: Instant?
         var hopelessSince: Instant?
     }
 
@@ -99,7 +101,8 @@ struct MeshMachine {
     let roundTripTime: Duration
     let relayAddress: SocketAddress?
     var peers: [Peer?]
-    /// Peers being dialled: needed and not linked, in ascending order.
+    /// Peers being dialled: needed and not linked, or looked for a better path to; in ascending
+    /// order.
     var wanted: [Int] = []
     var owner: [Connection: Int] = [:]
     var nextConnection: Connection = 1
@@ -157,7 +160,10 @@ struct MeshMachine {
             let givingUp = givingUpTime(peer).flatMap { $0 > clock ? $0 : nil }
             let due =
                 peer.attempts.map(\.dialAt)
-                + [peer.relay?.askAt, peer.relay?.nominateAt, givingUp, earliest]
+                + [
+                    peer.relay?.askAt, peer.relay?.nominateAt, givingUp, upgradeDeadline(peer),
+                    earliest,
+                ]
             earliest = due.compactMap(\.self).min()
         }
         return earliest
@@ -171,6 +177,7 @@ extension MeshMachine {
     mutating func advance(to now: Instant) {
         clock = now
         for index in wanted {
+            endUpgradeIfDue(index, now)
             advanceRelay(index, now)
             guard let peer = peers[index] else { continue }
             for (number, attempt) in peer.attempts.enumerated() {
@@ -210,7 +217,7 @@ extension MeshMachine {
             if peer.hopelessSince != nil { peers[index]?.hopelessSince = now }
             return
         }
-        wanted.insert(index, at: wanted.firstIndex { $0 > index } ?? wanted.endIndex)
+        beginDialling(index)
         for (number, attempt) in peer.attempts.enumerated() where attempt.connection == nil {
             let dialAt = now + delay(of: attempt.candidate, peer)
             peers[index]?.attempts[number].dialAt = dialAt
@@ -228,6 +235,11 @@ extension MeshMachine {
             peers[index]?.relay = relay
         }
         reconsider(index, now)
+    }
+
+    mutating func beginDialling(_ index: Int) {
+        guard !wanted.contains(index) else { return }
+        wanted.insert(index, at: wanted.firstIndex { $0 > index } ?? wanted.endIndex)
     }
 
     /// How long a better candidate is given before this one is dialled.

@@ -11,6 +11,8 @@ struct PeerPlan: Equatable, Sendable {
 }
 
 extension PeerPlan {
+    var hasDirectCandidates: Bool { candidates.contains { $0.kind != .relayed } }
+
     /// By which kind of address the peer is at the other end of a direct connection. A NAT may
     /// show it at a port that nobody has announced, and may share its address with a TURN server.
     func kind(of remote: SocketAddress) -> CandidateKind {

@@ -1,6 +1,7 @@
 // A rank that connects, exchanges a message with every other rank, and says how it is connected:
 // one line of JSON (LinkReport). The rank program of `nat-grid` and `mesh`. With a number of seconds
-// as its argument it then says nothing for so long, and sends once more.
+// as its argument it then says nothing for so long, or goes on exchanging with `busy` after it, sends
+// once more, and says how it is connected by then.
 import Glibc
 import MessagePassing
 import Records
@@ -14,18 +15,44 @@ enum Program {
             let usable = now()
             try exchange(world)
             let exchanged = now()
-            let links = (world as? any ServerlessWorld)?.setUp.paths ?? []
-            let report = LinkReport(
-                rank: world.rank, startedNanoseconds: started, usableNanoseconds: usable,
-                exchangedNanoseconds: exchanged,
-                links: links.enumerated().compactMap { peer, path in
+            func report(_ links: [LinkPath?]?) {
+                let links = (links ?? []).enumerated().compactMap { peer, path in
                     path.map { LinkReport.Link(peer: peer, path: $0) }
-                })
-            print(report.json)
-            fflush(nil)
-            if let seconds = CommandLine.arguments.dropFirst().first.flatMap(UInt32.init) {
+                }
+                let report = LinkReport(
+                    rank: world.rank, startedNanoseconds: started, usableNanoseconds: usable,
+                    exchangedNanoseconds: exchanged, links: links)
+                print(report.json)
+                fflush(nil)
+            }
+            let serverless = world as? any ServerlessWorld
+            report(serverless?.setUp.paths)
+            let arguments = CommandLine.arguments.dropFirst()
+            guard let seconds = arguments.first.flatMap({ UInt32($0) }) else { return }
+            if arguments.last == "busy" {
+                try goOn(world, until: exchanged + Int(seconds) * 1_000_000_000)
+            } else {
                 sleep(seconds)
-                try pass(world)
+            }
+            try pass(world)
+            report(serverless?.paths)
+        }
+    }
+
+    /// Exchanges, small and large in turn, until rank 0 says that it is time.
+    private static func goOn(_ world: any Communicator, until end: Int) throws {
+        let count = 100_000
+        while try world.bcast(now() < end, root: 0) {
+            try exchange(world)
+            let mine = (0..<world.size).flatMap {
+                Array(repeating: world.rank * 10 + $0, count: count)
+            }
+            let all = try world.alltoall(mine.span)
+            for from in 0..<world.size {
+                let part = all[from * count..<(from + 1) * count]
+                guard part.allSatisfy({ $0 == from * 10 + world.rank }) else {
+                    throw WrongMessage()
+                }
             }
         }
     }
