@@ -124,6 +124,34 @@ private struct Run {
 }
 
 @Suite struct MatchQueuesTests {
+    @Test(.timeLimit(.minutes(1)))
+    func `a flood is received sender by sender without a search through all of it`() {
+        let senders = 8
+        let count = 50_000
+        var queues = MatchQueues()
+        for number in 0..<count {
+            for sender in 0..<senders {
+                let id = UInt32(number * senders + sender)
+                let envelope = Envelope(
+                    contextID: 0, source: sender, tag: 1, call: 0, byteCount: 8)
+                guard queues.arrive(envelope, message: id) == nil else {
+                    Issue.record("message \(id) has found a receive")
+                    return
+                }
+            }
+        }
+        for sender in (0..<senders).reversed() {
+            for number in 0..<count {
+                let taken = queues.post(receive: 0, source: .rank(sender), tag: 1, call: 0)
+                guard taken == UInt32(number * senders + sender) else {
+                    Issue.record("message \(number) of rank \(sender): \(taken ?? 0)")
+                    return
+                }
+            }
+        }
+        #expect(queues.unexpectedCount == 0)
+    }
+
     @Test("any sequence of operations matches as the model does", arguments: 1...40)
     func agreesWithModel(seed: Int) {
         var run = Run(random: SeededGenerator(seed: UInt64(seed)))

@@ -32,14 +32,10 @@ package struct MatchQueues {
         let entry = MatchList.Entry(
             id: id, source: source.rawValue, tag: tag.rawValue, call: call, byteCount: 0)
         if call == 0 {
-            if let message = unexpected.pointToPoint.removeFirst(where: { accepts(entry, $0) }) {
-                return message.id
-            }
+            if let message = unexpected.pointToPoint.take(for: entry) { return message.id }
             posted.pointToPoint.append(entry)
         } else {
-            if let message = unexpected.collective.removeFirst(where: { accepts(entry, $0) }) {
-                return message.id
-            }
+            if let message = unexpected.collective.take(for: entry) { return message.id }
             posted.collective.append(entry)
         }
         return nil
@@ -51,14 +47,10 @@ package struct MatchQueues {
             id: id, source: envelope.source, tag: envelope.tag.rawValue, call: envelope.call,
             byteCount: envelope.byteCount)
         if envelope.call == 0 {
-            if let receive = posted.pointToPoint.removeFirst(where: { accepts($0, entry) }) {
-                return receive.id
-            }
+            if let receive = posted.pointToPoint.takeReceive(of: entry) { return receive.id }
             unexpected.pointToPoint.append(entry)
         } else {
-            if let receive = posted.collective.removeFirst(where: { accepts($0, entry) }) {
-                return receive.id
-            }
+            if let receive = posted.collective.takeReceive(of: entry) { return receive.id }
             unexpected.collective.append(entry)
         }
         return nil
@@ -68,7 +60,7 @@ package struct MatchQueues {
     package func probe(source: Source, tag: Tag) -> (message: UInt32, status: Status)? {
         let wanted = MatchList.Entry(
             id: 0, source: source.rawValue, tag: tag.rawValue, call: 0, byteCount: 0)
-        return unexpected.pointToPoint.first { accepts(wanted, $0) }.map(Self.describe)
+        return unexpected.pointToPoint.find(for: wanted).map(Self.describe)
     }
 
     /// Takes that message out of matching (a matched probe).
@@ -77,7 +69,7 @@ package struct MatchQueues {
     ) -> (message: UInt32, status: Status)? {
         let wanted = MatchList.Entry(
             id: 0, source: source.rawValue, tag: tag.rawValue, call: 0, byteCount: 0)
-        return unexpected.pointToPoint.removeFirst { accepts(wanted, $0) }.map(Self.describe)
+        return unexpected.pointToPoint.take(for: wanted).map(Self.describe)
     }
 
     /// Withdraws a posted receive; false if it is not waiting any more.
@@ -104,7 +96,8 @@ package struct MatchQueues {
 
     /// The waiting receives in words, for the error of a missed deadline.
     package var unmatchedReceives: String {
-        let waiting = (posted.pointToPoint.all + posted.collective.all).prefix(4).map { entry in
+        let waiting = (posted.pointToPoint.oldest(4) + posted.collective.oldest(4)).prefix(4).map {
+            entry in
             let source = entry.source == Source.any.rawValue ? "any rank" : "rank \(entry.source)"
             if let call = CollectiveCall(packed: entry.call) {
                 return "a message of \(call) from \(source)"
@@ -123,10 +116,30 @@ package struct MatchQueues {
     }
 }
 
-/// Would `receive` take `message`? Both are of the same space.
+extension MatchList {
+    /// Removes the oldest message that this receive takes.
+    @inline(__always)
+    fileprivate mutating func take(for receive: Entry) -> Entry? {
+        receive.source == Source.any.rawValue
+            ? removeFirst { accepts(receive, $0) }
+            : removeFirst(of: receive.source) { accepts(receive, $0) }
+    }
+
+    @inline(__always)
+    fileprivate func find(for receive: Entry) -> Entry? {
+        receive.source == Source.any.rawValue
+            ? first { accepts(receive, $0) } : first(of: receive.source) { accepts(receive, $0) }
+    }
+
+    /// Removes the oldest receive that takes this message.
+    @inline(__always)
+    fileprivate mutating func takeReceive(of message: Entry) -> Entry? {
+        removeFirst(of: message.source, or: Source.any.rawValue) { accepts($0, message) }
+    }
+}
+
+/// Would `receive` take `message`, if it is of the right source? Both are of the same space.
 @inline(__always)
 private func accepts(_ receive: MatchList.Entry, _ message: MatchList.Entry) -> Bool {
-    (receive.source == message.source || receive.source == Source.any.rawValue)
-        && (receive.tag == message.tag || receive.tag == Tag.any.rawValue)
-        && receive.call == message.call
+    (receive.tag == message.tag || receive.tag == Tag.any.rawValue) && receive.call == message.call
 }
