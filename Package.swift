@@ -187,7 +187,8 @@ let package = Package(
         .testTarget(
             name: "ThreadMPITests", dependencies: ["ThreadMPI", "MessagePassing"],
             swiftSettings: strict),
-        .testTarget(name: "ConformanceTests", swiftSettings: strict),
+        .testTarget(
+            name: "ConformanceTests", dependencies: ["Processes"], swiftSettings: strict),
         .testTarget(name: "AWSClientTests", dependencies: ["AWSClient"], swiftSettings: strict),
         .testTarget(
             name: "ServerlessMPITests",

@@ -1,6 +1,8 @@
 // Runs a program for a test: output kept, time bounded, and nothing left behind.
 
 import Glibc
+import Processes
+import Synchronization
 
 /// How a program ended.
 struct Outcome: Sendable {
@@ -43,6 +45,28 @@ func run(
     let exitCode = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
     return Outcome(
         exitCode: exitCode, output: output.text, errors: errors.text, timedOut: timedOut)
+}
+
+private final class Outcomes: Sendable {
+    let byNumber = Mutex<[Int: Outcome]>([:])
+}
+
+/// What `body` returns for each case, all at once: for programs that mostly wait.
+func together<Case: Sendable>(
+    _ cases: [Case], _ body: @escaping @Sendable (Case) -> Outcome
+) -> [(Case, Outcome)] {
+    let results = Outcomes()
+    let threads = cases.enumerated().map { number, item in
+        try? startThread {
+            let outcome = body(item)
+            results.byNumber.withLock { $0[number] = outcome }
+        }
+    }
+    for case let thread? in threads { pthread_join(thread, nil) }
+    let none = Outcome(exitCode: 127, output: "", errors: "no thread", timedOut: false)
+    return cases.enumerated().map { number, item in
+        (item, results.byNumber.withLock { $0[number] } ?? none)
+    }
 }
 
 private func waitFor(_ process: pid_t, _ status: inout Int32, seconds: Int) -> Bool {

@@ -4,15 +4,19 @@ import Testing
 
 @Suite("A job", .serialized)
 struct ScenarioTests {
-    @Test(
-        "delivers what a rank sent before it left", arguments: Backend.scenarios, [2, 4])
-    func earlyExit(_ backend: Backend, ranks: Int) {
-        let outcome = backend.run(ranks: ranks, ["early-exit"], timeoutSeconds: 60)
-        #expect(outcome.exitCode == 0, "\(backend), \(ranks) ranks: \(outcome.report)")
-        for rank in 1..<ranks {
-            #expect(
-                outcome.output.contains("rank \(rank) received 65536 bytes"),
-                "\(backend), \(ranks) ranks: \(outcome.report)")
+    // These sleep most of the time: all backends run at once.
+    @Test("delivers what a rank sent before it left", arguments: [2, 4])
+    func earlyExit(ranks: Int) {
+        let outcomes = together(Backend.scenarios) {
+            $0.run(ranks: ranks, ["early-exit"], timeoutSeconds: 60)
+        }
+        for (backend, outcome) in outcomes {
+            #expect(outcome.exitCode == 0, "\(backend), \(ranks) ranks: \(outcome.report)")
+            for rank in 1..<ranks {
+                #expect(
+                    outcome.output.contains("rank \(rank) received 65536 bytes"),
+                    "\(backend), \(ranks) ranks: \(outcome.report)")
+            }
         }
     }
 
@@ -78,14 +82,18 @@ struct ScenarioTests {
         #expect(growth < 64 << 20 + envelopes, "\(line)")
     }
 
-    @Test("waits for a rank that computes in silence", arguments: Backend.scenarios)
-    func computeThenTalk(_ backend: Backend) {
-        let outcome = backend.run(ranks: 3, ["compute-then-talk", "4"], timeoutSeconds: 60)
-        #expect(outcome.exitCode == 0, "\(backend): \(outcome.report)")
-        for rank in 0..<3 {
-            #expect(
-                outcome.output.contains("rank \(rank) talked to 3 ranks"),
-                "\(backend): \(outcome.report)")
+    @Test("waits for a rank that computes in silence")
+    func computeThenTalk() {
+        let outcomes = together(Backend.scenarios) {
+            $0.run(ranks: 3, ["compute-then-talk", "4"], timeoutSeconds: 60)
+        }
+        for (backend, outcome) in outcomes {
+            #expect(outcome.exitCode == 0, "\(backend): \(outcome.report)")
+            for rank in 0..<3 {
+                #expect(
+                    outcome.output.contains("rank \(rank) talked to 3 ranks"),
+                    "\(backend): \(outcome.report)")
+            }
         }
     }
 
@@ -100,16 +108,20 @@ struct ScenarioTests {
             "\(backend): \(outcome.report)")
     }
 
-    @Test("that runs for ever ends when it is told to", arguments: Backend.scenarios)
-    func hangAround(_ backend: Backend) {
-        let outcome = backend.run(ranks: 3, ["hang-around"], timeoutSeconds: 3)
-        #expect(outcome.timedOut, "\(backend): \(outcome.report)")
-        // Every rank named its process; none of them is left.
-        let processes = outcome.output.split(separator: "\n")
-            .compactMap { $0.split(separator: " ").last }.compactMap { Int32($0) }
-        #expect(processes.count == 3, "\(backend): \(outcome.report)")
-        for process in Set(processes) {
-            #expect(isGone(process), "\(backend): process \(process) is left")
+    @Test("that runs for ever ends when it is told to")
+    func hangAround() {
+        let outcomes = together(Backend.scenarios) {
+            $0.run(ranks: 3, ["hang-around"], timeoutSeconds: 10)
+        }
+        for (backend, outcome) in outcomes {
+            #expect(outcome.timedOut, "\(backend): \(outcome.report)")
+            // Every rank named its process; none of them is left.
+            let processes = outcome.output.split(separator: "\n")
+                .compactMap { $0.split(separator: " ").last }.compactMap { Int32($0) }
+            #expect(processes.count == 3, "\(backend): \(outcome.report)")
+            for process in Set(processes) {
+                #expect(isGone(process), "\(backend): process \(process) is left")
+            }
         }
     }
 }
