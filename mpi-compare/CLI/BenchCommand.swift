@@ -60,7 +60,7 @@ struct BenchCommand: ParsableCommand {
         if !(timeout > 0) { throw UsageError("--timeout \(timeout): give seconds above 0") }
         let chosen = try unique(split(operations, "operations").map(operation))
         let lengths = try unique(split(sizes, "sizes").map(byteCount))
-        let worlds = try unique(split(environments, "environments")).map(world)
+        let worlds = try unique(split(environments, "environments")).map(LadderClimb.world)
         let peers = try unique(against.map { try split($0, "against") } ?? []).map(peer)
         let counts = try rankCounts(ranks)
         let jsonFile = try json.map { try JSONLinesFile($0) }
@@ -78,7 +78,8 @@ struct BenchCommand: ParsableCommand {
         var skipped: [String] = []
         for count in counts {
             let usable = rungs.filter { count >= 2 || !$0.operation.needsTwoRanks }
-            let contestants = try enter(worlds, programs, count, in: folder, &skipped)
+            let contestants = try LadderClimb.enter(
+                worlds, programs, ranks: count, isPinned: !unpinned, in: folder, &skipped)
             guard !contestants.isEmpty else { continue }
             let climb = LadderClimb(
                 ranks: count, contestants: contestants, rungs: usable, repetitions: repetitions,
@@ -92,51 +93,6 @@ struct BenchCommand: ParsableCommand {
         for line in renderLadder(records) { print(line) }
         for line in unique(skipped) { print(line) }
         if records.isEmpty { throw LaunchError("no environment is available") }
-    }
-
-    private func enter(
-        _ worlds: [Environment], _ programs: [(LadderPeer, String)], _ count: Int,
-        in folder: TemporaryFolder, _ skipped: inout [String]
-    ) throws -> [LadderClimb.Contestant] {
-        var contestants: [LadderClimb.Contestant] = []
-        let here = folderOfThisProgram()
-        for environment in worlds {
-            let worker = here + "/worker-\(environment.backend.rawValue)"
-            if let reason = reasonToSkip(environment, worker: worker, LambdaOptions()) {
-                skipped.append("skipped \(environment.rawValue): \(reason)")
-                continue
-            }
-            try checkRanks(count, environment)
-            let gates = try folder.make("\(environment.rawValue)-\(count)")
-            contestants.append(
-                LadderClimb.Contestant(
-                    name: environment.rawValue, gates: gates,
-                    plan: ProcessPlan(
-                        executable: here + "/mpi-compare",
-                        arguments: [
-                            "launch", "-n", String(count), "--environment", environment.rawValue,
-                            "--", worker, "--ladder", gates, "--pinned", unpinned ? "no" : "yes",
-                        ])))
-        }
-        for (peer, program) in programs {
-            let gates = try folder.make("\(peer.rawValue)-\(count)")
-            contestants.append(
-                LadderClimb.Contestant(
-                    name: peer.rawValue, gates: gates,
-                    plan: try peer.plan(
-                        program, gates: gates, isPinned: !unpinned, ranks: count)))
-        }
-        return contestants
-    }
-
-    private func world(_ name: String) throws -> Environment {
-        let environment = try Environment(named: name)
-        guard environment.backend != .lambda else {
-            throw UsageError(
-                "--environments \(name): functions cannot wait for their turn; serverless-nat is "
-                    + "the same communicator behind NATs")
-        }
-        return environment
     }
 
     private func operation(_ name: String) throws -> LadderOperation {

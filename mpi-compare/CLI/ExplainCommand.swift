@@ -1,6 +1,7 @@
 // `mpi-compare explain`: what the cost model would choose, and why.
 import ArgumentParser
 import MessagePassing
+import Report
 import Workloads
 
 struct ExplainCommand: ParsableCommand {
@@ -34,6 +35,9 @@ struct ExplainCommand: ParsableCommand {
     @Option(help: "Memory of a rank's function in MB.")
     var memory = 1769.0
 
+    @Option(help: "A file that `tune` wrote: its channels replace the defaults.")
+    var model: String?
+
     @Option(help: "CHANNEL=SECONDS: a latency you have measured. Repeatable.")
     var latency: [String] = []
 
@@ -52,8 +56,10 @@ struct ExplainCommand: ParsableCommand {
         guard memory > 0, memory <= 1e6 else {
             throw UsageError("--memory \(memory): give megabytes above 0")
         }
-        let model = CostModel(
-            size: ranks, channels: try chosenChannels(), gigabytesPerRank: memory / 1024)
+        let tuned = try tunedModel()
+        var model = CostModel(
+            size: ranks, channels: try chosenChannels(tuned), gigabytesPerRank: memory / 1024)
+        if let tuned { model.combinedBytesPerSecond = tuned.combinedBytesPerSecond }
         let count = try byteCount(bytes)
         for policy in try policies() {
             for line in model.explain(asked, byteCount: count, policy: policy) { print(line) }
@@ -68,10 +74,19 @@ struct ExplainCommand: ParsableCommand {
         return [chosen]
     }
 
-    private func chosenChannels() throws -> [ChannelCosts] {
+    private func tunedModel() throws -> CostModelFile? {
+        guard let model else { return nil }
+        guard let text = textOfFile(model), let tuned = CostModelFile(parsing: text) else {
+            throw UsageError("--model \(model): this is no file that `mpi-compare tune` wrote")
+        }
+        return tuned
+    }
+
+    private func chosenChannels(_ tuned: CostModelFile?) throws -> [ChannelCosts] {
         let names = try split(channels, "channels")
+        let known = (tuned?.channels ?? []) + ChannelCosts.aws
         var chosen = try unique(names).map { name in
-            guard let costs = ChannelCosts.aws.first(where: { $0.channel.rawValue == name }) else {
+            guard let costs = known.first(where: { $0.channel.rawValue == name }) else {
                 throw UsageError(
                     "--channels \(name): choose from "
                         + Channel.allCases.map(\.rawValue).joined(separator: ", "))

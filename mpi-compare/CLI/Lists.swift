@@ -58,3 +58,21 @@ struct JSONLinesFile {
         close(descriptor)
     }
 }
+
+/// The text of a file of at most 1 MiB; nil if it cannot be read.
+func textOfFile(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    var length = 0
+    while length < bytes.count {
+        let count = bytes.withUnsafeMutableBytes {
+            read(descriptor, $0.baseAddress.map { $0 + length }, $0.count - length)
+        }
+        guard count >= 0 else { return nil }
+        if count == 0 { break }
+        length += count
+    }
+    return String(decoding: bytes.prefix(length), as: UTF8.self)
+}

@@ -13,8 +13,8 @@ struct MPICompare: ParsableCommand {
         abstract: "One program on Open MPI, threads and serverless TCP, side by side.",
         subcommands: [
             RunCommand.self, LaunchCommand.self, LabCommand.self, NATGridCommand.self,
-            MeshCommand.self, ProbeCommand.self, BenchCommand.self, ExplainCommand.self,
-            LambdaCommand.self,
+            MeshCommand.self, ProbeCommand.self, BenchCommand.self, TuneCommand.self,
+            ExplainCommand.self, LambdaCommand.self,
         ])
 }
 

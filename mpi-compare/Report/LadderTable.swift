@@ -20,7 +20,7 @@ public struct LadderRecord: Sendable {
         self.byteCount = byteCount
     }
 
-    var median: Double { microseconds.isEmpty ? .nan : quantile(0.5) }
+    public var median: Double { microseconds.isEmpty ? .nan : quantile(0.5) }
 
     /// Half the range in which the middle half of the turns lie, as a share of the median.
     var spread: Double { (quantile(0.75) - quantile(0.25)) / (2 * median) }

@@ -37,7 +37,7 @@ public enum CollectiveAlgorithm: UInt8, Sendable, CaseIterable, CustomStringConv
     ///   - byteCount: of one rank's contribution: the vector, or one part (gather, scatter,
     ///     allgather, alltoall: what goes from one rank to one other).
     ///   - elementCount: of a reduction's vector, which is not cut within an element.
-    static func chosen(
+    package static func chosen(
         _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int
     ) -> CollectiveAlgorithm {
         if size == 1 { return .local }

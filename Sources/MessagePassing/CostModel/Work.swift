@@ -31,17 +31,17 @@ public enum MessageOperation: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// What one operation takes on one kind of channel.
-struct Work: Equatable {
+package struct Work: Equatable {
     /// Latencies one after the other.
-    var steps = 0.0
+    package var steps = 0.0
     /// Bytes that the busiest rank moves one after the other.
-    var byteCount = 0.0
+    package var byteCount = 0.0
     /// How many ranks do so at the same time.
     var busyRanks = 1
     /// Bytes that the busiest rank combines.
     var combinedByteCount = 0.0
     /// Waits of a receiver that polls.
-    var polls = 0.0
+    package var polls = 0.0
     /// Requests of all ranks together; 0 on direct channels.
     var writes = 0.0
     var reads = 0.0
@@ -49,7 +49,7 @@ struct Work: Equatable {
     /// - Parameters:
     ///   - byteCount: of one rank's contribution: the message, the vector, or one part (gather,
     ///     scatter, allgather, alltoall: what goes from one rank to one other).
-    init(_ operation: MessageOperation, byteCount: Int, size: Int, storage: Bool) {
+    package init(_ operation: MessageOperation, byteCount: Int, size: Int, storage: Bool) {
         if size <= 1 { return }
         self =
             storage
