@@ -71,6 +71,14 @@ import Testing
             try collect()
         }
 
+        /// Until nobody waits for ranks to return any more; everyone is heard meanwhile.
+        mutating func passReturnTimeout(heard connections: [UInt64] = []) throws {
+            for _ in 0..<3 {
+                for connection in connections { try say(.heartbeat, on: connection) }
+                try pass(table.limits.returnTimeout / 2.5)
+            }
+        }
+
         func messages(_ connection: UInt64) -> [ServerMessage] {
             inbox[ConnectionID(number: connection)] ?? []
         }
@@ -126,6 +134,7 @@ import Testing
         try bench.say(.join(Self.request(0)), on: 1, job: "slow")
         try bench.say(.join(Self.request(1)), on: 2, job: "slow")
         try bench.end(1)
+        try bench.passReturnTimeout()
         for number in UInt64(3)...9 {
             try bench.say(.join(Self.request(0)), on: number, job: "job-\(number)")
             try bench.end(number)
@@ -268,6 +277,67 @@ import Testing
             #expect(bench.failure(rank)?.peer == 1)
             #expect(bench.messages(rank).count == 3, "one verdict, whatever comes later")
         }
+    }
+
+    @Test func `a rank whose connection breaks may come back with its ticket`() throws {
+        var bench = Bench()
+        for rank in 0..<2 {
+            let request = Self.request(rank, id: "rank \(rank)")
+            try bench.say(.join(request), on: UInt64(rank))
+        }
+        let ticket = try #require(bench.welcome(1)?.ticket)
+        try bench.end(1)
+        try bench.pass(.milliseconds(1900))
+        // Who asks for it meanwhile is not told that it has left, and asks again.
+        try bench.say(.connect(peer: 1, incarnation: 1), on: 0)
+        #expect(!bench.messages(0).contains(.departed(peer: 1)))
+        // Neither another process nor the same without the ticket takes its place.
+        for (connection, request) in [
+            (UInt64(20), Self.request(1)), (21, Self.request(1, id: "rank 1")),
+        ] {
+            try bench.say(.join(request), on: connection)
+            #expect(bench.refusal(connection)?.code == .duplicateRank)
+        }
+        try bench.say(.join(Self.request(1, id: "rank 1", ticket: ticket)), on: 22)
+        #expect(bench.welcome(22)?.rank == 1)
+        for _ in 0..<10 {
+            try bench.say(.heartbeat, on: 0)
+            try bench.say(.heartbeat, on: 22)
+            try bench.pass(.milliseconds(900))
+        }
+        #expect(bench.failure(0) == nil)
+        try bench.say(.connect(peer: 1, incarnation: 1), on: 0)
+        #expect(bench.messages(22).contains(.connect(from: 0, incarnation: 1)))
+        try bench.say(.bye, on: 0)
+        try bench.say(.bye, on: 22)
+        #expect(bench.table.activeJobCount == 0 && bench.table.tally.finished == 1)
+    }
+
+    @Test func `a rank that does not come back is lost, also if it was the last`() throws {
+        var bench = Bench()
+        for rank in 0..<2 { try bench.say(.join(Self.request(rank)), on: UInt64(rank)) }
+        try bench.end(1)
+        try bench.pass(.milliseconds(1900))
+        #expect(bench.failure(0) == nil)
+        try bench.pass(.milliseconds(200))
+        #expect(bench.failure(0)?.code == .peerLost && bench.failure(0)?.peer == 1)
+        try bench.end(0)
+        #expect(bench.table.activeJobCount == 0)
+
+        for rank in 0..<2 {
+            try bench.say(.join(Self.request(rank, epoch: 1)), on: UInt64(10 + rank))
+        }
+        for rank in UInt64(10)..<12 { try bench.end(rank) }
+        #expect(bench.table.needsAdvance)
+        try bench.passReturnTimeout()
+        #expect(bench.table.activeJobCount == 0 && !bench.table.needsAdvance)
+    }
+
+    @Test func `before the roster nobody waits for a rank whose connection has ended`() throws {
+        var bench = Bench()
+        for rank in 0..<2 { try bench.say(.join(Self.request(rank, size: 3)), on: UInt64(rank)) }
+        try bench.end(1)
+        #expect(bench.failure(0)?.peer == 1)
     }
 
     @Test func `what a rank words as the cause is one line in the log`() throws {

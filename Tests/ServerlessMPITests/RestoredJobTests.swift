@@ -68,6 +68,7 @@ import Testing
         bench = JobTableTests.Bench()
         for rank in 0..<2 { try bench.say(.join(request(rank, tickets[rank])), on: UInt64(rank)) }
         try bench.end(0)
+        try bench.passReturnTimeout(heard: [1])
         #expect(bench.failure(1)?.peer == 0)
     }
 }

@@ -212,6 +212,39 @@ extension ResumeJobTests {
     }
 }
 
+extension ResumeJobTests {
+    @Test(
+        "a rank whose connection to the server breaks is taken back, and its links go on",
+        arguments: [true, false])
+    func brokenServerConnections(areNeighbours: Bool) throws {
+        let job = try JoinWorld(size: 3)
+        defer { job.server.stop() }
+        let configurations = Self.configurations(
+            job, isLazy: true, areNeighbours: areNeighbours)
+        let lines = JobTests.run(configurations) { world in
+            for round in 0..<3 {
+                try world.barrier()
+                if world.rank == 0 { #expect(breakConnections(to: job.server.port) >= 3) }
+                usleep(400_000)
+                // Links are asked for through the server, by ranks that are back.
+                if round > 0 { _ = world.engine.breakQuietly((world.rank + 1) % 3) }
+                let theirs = try world.alltoall([world.rank, world.rank, world.rank].span)
+                #expect(theirs == [0, 1, 2])
+            }
+        }
+        #expect(lines == [nil, nil, nil], "neighbours \(areNeighbours)")
+        #expect(job.server.counters.failedJobs == 0)
+    }
+}
+
+/// Ends every connection of this process that leads to this port; their number.
+private func breakConnections(to port: UInt16) -> Int {
+    (3..<Int32(1024)).count { descriptor in
+        Socket.remoteAddress(descriptor)?.port == port
+            && shutdown(descriptor, Int32(SHUT_RDWR)) == 0
+    }
+}
+
 extension Engine {
     /// Breaks the connection as a middlebox would, unless this rank is leaving. What this rank has
     /// not read stays readable; what is under way is lost.

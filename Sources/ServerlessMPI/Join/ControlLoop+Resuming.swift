@@ -54,7 +54,9 @@ extension ControlLoop {
 
     /// Called about once a second: what is dead without having said so, and who is gone for good.
     func checkLinks(_ now: ContinuousClock.Instant) {
-        guard let mesh, mesh.isStarted, mesh.hasResumableLinks, state.firstCause == nil else {
+        guard let mesh, mesh.isStarted, state.firstCause == nil,
+            mesh.hasResumableLinks || configuration.url.isLazy
+        else {
             nextCheck = nil
             return
         }
@@ -62,8 +64,8 @@ extension ControlLoop {
         for peer in mesh.takeBrokenBeforeUse() { _ = mesh.unlinkLatest(peer, now: now) }
         state.linkKeeper?.check()
         if server.isOpen {
-            // Who asked before the peer left has got no answer.
-            for peer in demands.peers where mesh.nextIncarnation[peer] > 0 { signal(peer, mesh) }
+            // Who asked before the peer left, or while it was away, has got no answer.
+            for peer in demands.peers { signal(peer, mesh) }
             for peer in mesh.upgrades.takeDue(now) {
                 server.send(.upgrade(peer: peer))
                 mesh.upgrade(peer, now: now)

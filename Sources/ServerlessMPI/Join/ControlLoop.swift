@@ -172,6 +172,7 @@ extension ControlLoop {
     private func receive(_ message: ServerMessage) {
         switch message {
         case .welcome(let welcome):
+            server.giveUpSoon()
             if rejoining.isWelcomed(welcome) {
                 nextHeartbeat = .now + heartbeatInterval
                 return

@@ -1,10 +1,12 @@
-// A rank that has lost its rendezvous server calls it again, until it leaves: a server that has been
-// started again knows nothing of the job, and takes whoever shows the ticket of the one before.
+// A rank whose connection to the rendezvous server has broken calls it again, until it leaves: a
+// server that is still there waits for it a moment, and one that has been started again knows nothing
+// of the job, and takes whoever shows the ticket of the one before.
 
 import MessagePassing
 
 /// When to call the server again, and with which ticket.
 struct Rejoining {
+    private static let firstPause = Duration.milliseconds(50)
     private static let pause = Duration.milliseconds(500)
 
     /// When the server is called again.
@@ -12,10 +14,13 @@ struct Rejoining {
     private(set) var ticket: [UInt8] = []
     private var isForbidden = false
     private var isAgain = false
+    private var isFirstCall = true
 
     /// The connection has ended although the job goes on.
     mutating func lost(_ now: ContinuousClock.Instant) {
-        if !ticket.isEmpty, !isForbidden { at = now + Self.pause }
+        guard !ticket.isEmpty, !isForbidden else { return }
+        at = now + (isFirstCall ? Self.firstPause : Self.pause)
+        isFirstCall = false
     }
 
     mutating func calls() {
@@ -29,6 +34,7 @@ struct Rejoining {
     /// Keeps the ticket; true if the rank was in the job before.
     mutating func isWelcomed(_ welcome: Welcome) -> Bool {
         ticket = welcome.ticket
+        isFirstCall = true
         return isAgain
     }
 

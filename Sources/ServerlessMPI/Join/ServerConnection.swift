@@ -58,6 +58,13 @@ final class ServerConnection {
     /// The server's, as this rank reaches it.
     private(set) var address: SocketAddress?
 
+    /// From now on a server that acknowledges nothing is lost while there is still time to call it
+    /// again, before it misses this rank.
+    func giveUpSoon() {
+        guard case .open(let stream) = phase else { return }
+        Socket.giveUp(stream.descriptor, after: .seconds(2))
+    }
+
     var roundTripTime: Duration {
         if case .open(let stream) = phase { Socket.roundTripTime(stream.descriptor) } else { .zero }
     }

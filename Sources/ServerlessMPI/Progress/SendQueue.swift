@@ -57,11 +57,10 @@ struct SendQueue {
         var index = head
         while index != noSlot {
             let frame = frames.pointer(index)
-            if let payload = frame.pointee.payload, frame.pointee.isEager,
-                let piece = takeRoom(frame.pointee.payloadByteCount)
-            {
+            if frame.pointee.isEager, let piece = takeRoom(frame.pointee.payloadByteCount) {
                 frame.pointee.ringExtent = piece.extent
-                copy(payload, to: piece, of: frame)
+                // An empty message has no payload, and is done as well.
+                if let payload = frame.pointee.payload { copy(payload, to: piece, of: frame) }
                 if frame.pointee.request != noSlot { done(frame.pointee.request) }
                 frame.pointee.request = noSlot
             }

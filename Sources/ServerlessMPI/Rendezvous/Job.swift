@@ -16,6 +16,8 @@ struct Member: Sendable {
     var entry: RosterEntry
     var lastHeard: ContinuousClock.Instant
     var hasLeft = false
+    /// Its connection has ended without a bye: since when, and why it is lost if it does not return.
+    var absence: (since: ContinuousClock.Instant, cause: MPIError)?
     /// How often it has asked for connections to other ranks, less what time has excused.
     var signalCount = 0
     var signalsCountedAt: ContinuousClock.Instant?
@@ -212,6 +214,21 @@ extension Job {
         forgetIfOver()
     }
 
+    /// The connection of a rank has ended without a bye. True if the rank may yet come back.
+    mutating func mayReturn(
+        _ rank: Int, _ cause: MPIError, now: ContinuousClock.Instant
+    ) -> Bool {
+        guard phase == .running, members.indices.contains(rank), members[rank]?.hasLeft == false
+        else { return false }
+        members[rank]?.absence = (now, cause)
+        return true
+    }
+
+    /// Why the rank that went away first is lost, if it does not return.
+    var firstAbsence: MPIError? {
+        members.compactMap { $0?.absence }.min { $0.since < $1.since }?.cause
+    }
+
     /// Of a job that is over and that everyone has left, only the outcome is kept.
     private mutating func forgetIfOver() {
         if isOver, isDeserted { members = [] }
@@ -223,28 +240,36 @@ extension Job {
             if let heard = members[rank]?.lastHeard {
                 members[rank]?.lastHeard = min(now, heard + gap)
             }
+            if let since = members[rank]?.absence?.since {
+                members[rank]?.absence?.since = min(now, since + gap)
+            }
         }
     }
 
-    /// The cause, if time has run out: somebody never came, or is not heard from any more.
-    func overdue(_ now: ContinuousClock.Instant, silenceTimeout: Duration) -> MPIError? {
+    /// The cause, if time has run out: somebody never came, has not come back, or is not heard from
+    /// any more.
+    func overdue(_ now: ContinuousClock.Instant, _ limits: RendezvousLimits) -> MPIError? {
         guard !isOver else { return nil }
         for (rank, member) in members.enumerated() {
-            guard let member, member.connection != nil, !member.hasLeft else { continue }
-            if now - member.lastHeard > silenceTimeout {
+            guard let member, !member.hasLeft else { continue }
+            if let absence = member.absence, now - absence.since > limits.returnTimeout {
+                return absence.cause
+            }
+            if member.connection != nil, now - member.lastHeard > limits.silenceTimeout {
+                let limit = JoinURL.seconds(limits.silenceTimeout)
                 return MPIError(
                     .peerLost, operation: "heartbeat",
-                    reason: "nothing heard from it for \(JoinURL.seconds(silenceTimeout)) s:"
+                    reason: "nothing heard from it for \(limit) s:"
                         + " it is stopped or cut off",
                     peer: rank)
             }
         }
         guard phase == .gathering, now >= deadline else { return nil }
-        return absence
+        return neverJoined
     }
 
     /// Names the ranks that never came.
-    private var absence: MPIError {
+    private var neverJoined: MPIError {
         let absent = members.indices.filter { members[$0] == nil }
         let limit = "within \(JoinURL.seconds(joinTimeout)) s"
         guard bringsRanks else {
@@ -291,6 +316,7 @@ extension Job {
         }
         // It may come back to this server yet, and is asked for again.
         if isRestored, members[peer] == nil { return .nothing }
+        if members[peer]?.absence != nil { return .nothing }
         guard let connection = members[peer]?.connection else { return .departed }
         return .forward(connection)
     }

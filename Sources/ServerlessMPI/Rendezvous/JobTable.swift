@@ -61,7 +61,7 @@ struct JobTable {
     }
 
     /// Does anything depend on time?
-    var needsAdvance: Bool { !seats.isEmpty }
+    var needsAdvance: Bool { !seats.isEmpty || !activeJobs.isEmpty }
     var activeJobCount: Int { activeJobs.count }
     var joinedRankCount: Int { seats.count }
 
@@ -84,7 +84,7 @@ extension JobTable {
             switch message {
             case .heartbeat: break
             case .join: drop(connection, "it joined twice on one connection", now)
-            case .report(let cause): fail(seat.job, cause, reportedBy: seat.rank, now)
+            case .report(let cause): report(cause, seat, now)
             case .bye: leave(connection, seat, now)
             case .relay(let peer): relay(connection, seat, to: peer, now)
             case .connect(let peer, let incarnation):
@@ -103,6 +103,17 @@ extension JobTable {
         join(request, connection, job, observed, now)
     }
 
+    /// A link that broke is the consequence of a rank that went away before.
+    private mutating func report(
+        _ cause: MPIError, _ seat: Seat, _ now: ContinuousClock.Instant
+    ) {
+        if cause.code == .peerLost, let earlier = jobs[seat.job]?.firstAbsence {
+            fail(seat.job, earlier, reportedBy: nil, now)
+        } else {
+            fail(seat.job, cause, reportedBy: seat.rank, now)
+        }
+    }
+
     /// The observer port has seen a rank.
     mutating func observed(
         _ id: [UInt8], at address: SocketAddress, now: ContinuousClock.Instant
@@ -113,19 +124,37 @@ extension JobTable {
         jobs[seat.job]?.observed(seat.rank, at: address)
     }
 
-    /// The connection is gone, or broke a rule.
+    /// The connection is gone. A rank of a running job may come back with its ticket: connections
+    /// break without anybody's fault.
     mutating func ended(
         _ connection: ConnectionID, reason: String, now: ContinuousClock.Instant
     ) {
-        guard let seat = unseat(connection) else { return }
+        guard let (seat, cause) = vacate(connection, reason) else { return }
+        if jobs[seat.job]?.mayReturn(seat.rank, cause, now: now) == true {
+            note(seat.job, "rank \(seat.rank) is away: \(reason)")
+        } else {
+            fail(seat.job, cause, reportedBy: nil, now)
+        }
+    }
+
+    /// The connection broke a rule.
+    mutating func violated(
+        _ connection: ConnectionID, reason: String, now: ContinuousClock.Instant
+    ) {
+        guard let (seat, cause) = vacate(connection, reason) else { return }
+        fail(seat.job, cause, reportedBy: nil, now)
+    }
+
+    private mutating func vacate(
+        _ connection: ConnectionID, _ reason: String
+    ) -> (Seat, MPIError)? {
+        guard let seat = unseat(connection) else { return nil }
         jobs[seat.job]?.disconnected(seat.rank)
-        fail(
-            seat.job,
-            MPIError(
-                .peerLost, operation: "rendezvous",
-                reason: "its connection to the rendezvous server ended without a bye: \(reason)",
-                peer: seat.rank),
-            reportedBy: nil, now)
+        let cause = MPIError(
+            .peerLost, operation: "rendezvous",
+            reason: "its connection to the rendezvous server ended without a bye: \(reason)",
+            peer: seat.rank)
+        return (seat, cause)
     }
 
     /// Time has passed. Call a few times per second while `needsAdvance`.
@@ -137,7 +166,7 @@ extension JobTable {
         expireRelays(now)
         for name in activeJobs {
             if wasStopped { jobs[name]?.excuseSilence(of: gap, now: now) }
-            if let cause = jobs[name]?.overdue(now, silenceTimeout: limits.silenceTimeout) {
+            if let cause = jobs[name]?.overdue(now, limits) {
                 fail(name, cause, reportedBy: nil, now)
             }
         }
@@ -196,7 +225,7 @@ extension JobTable {
         _ connection: ConnectionID, _ reason: String, _ now: ContinuousClock.Instant
     ) {
         effects.append(.close(connection))
-        ended(connection, reason: reason, now: now)
+        violated(connection, reason: reason, now: now)
     }
 
     /// Fixes the first cause and tells every rank that is still connected.

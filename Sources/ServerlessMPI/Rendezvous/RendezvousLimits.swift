@@ -22,6 +22,9 @@ public struct RendezvousLimits: Sendable {
     public var heartbeatInterval = Duration.seconds(1)
     /// A rank not heard from for so long is lost.
     public var silenceTimeout = Duration.seconds(4)
+    /// A rank of a running job whose connection has ended may come back within this time; then it
+    /// is lost.
+    public var returnTimeout = Duration.seconds(2)
     /// Bytes queued for one rank that does not read them.
     public var outputByteCount = 8 << 20
 

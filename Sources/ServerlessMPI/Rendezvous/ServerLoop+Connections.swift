@@ -59,7 +59,7 @@ extension ServerLoop {
             .invalidArgument("join", "the rendezvous server refused a message: \(cause.reason)"))
         _ = connection.stream.send(error.encoded)
         beginClosing(connection)
-        table.ended(connection.id, reason: cause.reason, now: .now)
+        table.violated(connection.id, reason: cause.reason, now: .now)
     }
 
     private func beginClosing(_ connection: Connection) {
