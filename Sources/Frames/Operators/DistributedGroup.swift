@@ -8,7 +8,7 @@ extension StepRun {
         _ input: Rows, _ keys: [String], _ aggregates: [Aggregate]
     ) throws(FrameError) -> Rows {
         let partials = try PartialAggregates(aggregates, schema: input.table.schema)
-        let raw = try rawTable(input.table, keys, partials)
+        let raw = try rawTable(input, keys, partials)
         let keyIndices = Array(keys.indices)
         let first = partials.first(keyCount: keys.count)
         if size == 1 || input.partitioning.colocates(keys) {
@@ -47,7 +47,7 @@ extension StepRun {
         _ input: Rows, _ aggregates: [Aggregate]
     ) throws(FrameError) -> [Column] {
         let partials = try PartialAggregates(aggregates, schema: input.table.schema)
-        let raw = try rawTable(input.table, [], partials)
+        let raw = try rawTable(input, [], partials)
         let own = wholeAggregates([raw], partials.first(keyCount: 1), partials)
         guard size > 1, input.partitioning != .replicated else {
             return partials.results(own)
@@ -72,8 +72,9 @@ extension StepRun {
 
     /// Keys, then the evaluated operands of aggregates, under names that cannot clash.
     private func rawTable(
-        _ table: Table, _ keys: [String], _ partials: PartialAggregates
+        _ input: Rows, _ keys: [String], _ partials: PartialAggregates
     ) throws(FrameError) -> Table {
+        let table = input.table
         let keyIndices = table.schema.indices(of: keys)
         var fields: [Field] = []
         for (position, index) in keyIndices.enumerated() {
@@ -84,8 +85,8 @@ extension StepRun {
         }
         return Table(
             schema: try Schema(fields, operation: node.name),
-            columns: keyIndices.map { table.columns[$0] }
-                + partials.operands.map { $0.expression.evaluate(on: table) },
+            columns: try keyIndices.map { table.columns[$0] }
+                + evaluate(partials.operands.map(\.expression), on: input),
             rowCount: table.rowCount)
     }
 

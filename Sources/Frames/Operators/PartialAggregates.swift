@@ -73,7 +73,7 @@ struct PartialAggregates {
         let type = operands[operand].type
         switch part.function {
         case .len, .count: return .int64
-        case .sum: return type == .float64 ? .float64 : .int64
+        case .sum: return type.sumType
         case .min, .max: return type
         }
     }
@@ -106,8 +106,8 @@ struct PartialAggregates {
             switch part.function {
             case .len: return Literal.int64(1).column(count: rowCount)
             case .count: return Evaluation.cast(Evaluation.unary(.isNotNull, column), to: .int64)
-            case .sum where column.type == .bool: return Evaluation.cast(column, to: .int64)
-            case .sum, .min, .max: return column
+            case .sum: return Kernels.widened(column).reinterpreted(as: column.type.sumType)
+            case .min, .max: return column
             }
         }
     }
@@ -117,7 +117,8 @@ struct PartialAggregates {
         parts.map { part in
             switch (part.function, type(of: part)) {
             case (.sum, .float64): Column([0.0])
-            case (.sum, _), (.count, _), (.len, _): Column([Int64(0)])
+            case (.sum, let type), (.count, let type), (.len, let type):
+                Column([Int64(0)]).reinterpreted(as: type)
             case (.min, let type), (.max, let type):
                 Kernels.gather(Column.empty(type), RowIndices([-1]))
             }
