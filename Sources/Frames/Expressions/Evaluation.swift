@@ -1,4 +1,4 @@
-// Expressions to columns: each operator is one pass over whole columns, specialised per type. Types
+// Expressions to columns: each operator is one pass over a batch of rows, specialised per type. Types
 // fit by then (ExpressionTypes checked them), hence the internal preconditions.
 
 /// A column, or one value that stands for as many rows as needed.
@@ -17,14 +17,6 @@ enum Operand {
         case .column(let column): column.validity
         case .constant: nil
         }
-    }
-}
-
-extension Expression {
-    /// The column this computes from the rows of `table`. Local; a plain column is not copied.
-    /// - Throws: `malformedValue` for what a strict cast refuses.
-    func evaluate(on table: Table) throws(FrameError) -> Column {
-        try node.evaluate(on: table).column(count: table.rowCount)
     }
 }
 
@@ -57,6 +49,10 @@ extension Expression.Node {
                     column: operand.leftmostColumn)
             }
             return .column(result)
+        case .function(let function, let operands):
+            var values: [Operand] = []
+            for operand in operands { values.append(try operand.evaluate(on: table)) }
+            return .column(try function.evaluate(values, count: table.rowCount))
         case .datePart(let part, let operand):
             let operand = try operand.evaluate(on: table).column(count: table.rowCount)
             return .column(Evaluation.datePart(part, operand))

@@ -41,6 +41,8 @@ struct PartialAggregates {
             case .min: sources.append([add(.min, index)])
             case .max: sources.append([add(.max, index)])
             case .mean: sources.append([add(.sum, index), add(.count, index)])
+            case .first, .last, .std, .variance, .nUnique, .median, .quantile:
+                preconditionFailure("\(aggregate.function) has no partial results")
             }
         }
     }
@@ -75,6 +77,18 @@ struct PartialAggregates {
         case .len, .count: return .int64
         case .sum: return type.sumType
         case .min, .max: return type
+        }
+    }
+
+    /// Columns of sums, behind the keys: of operands, or of their partial results.
+    func sums(keyCount: Int, ofParts: Bool) -> [Int] {
+        parts.enumerated().compactMap { index, part in
+            guard part.function == .sum, let operand = part.operand,
+                operands[operand].type.sumType != .float64
+            else { return nil }
+            let type = ofParts ? type(of: part) : operands[operand].type
+            guard type.storage == .int64 || type.storage == .uint64 else { return nil }
+            return keyCount + (ofParts ? index : operand)
         }
     }
 
