@@ -163,6 +163,12 @@ import ThreadMPI
             ])
         #expect(
             try strings(coalesce(col("t"), col("s"), "?")) == ["x", "ÄRGER ß", "y", "z", "日", "!"])
+        #expect(try ints(col("i") + lit(nullOf: .int64)) == [nil, nil, nil, nil, nil, nil])
+        #expect(try bools(lit(nullOf: .bool) || col("i") == 3) == [true, nil, nil, nil, nil, nil])
+        #expect(
+            try bools(when(col("i") > 2).then(col("x") > 0).otherwise(false))
+                == [true, false, false, false, false, true])
+        #expect(try ints(when(col("i") > 2).then(1).otherwise(2)) == [1, 2, 2, 2, 2, 1])
         #expect(code(when(col("i")).then(1).otherwise(2)) == .typeMismatch)
         #expect(code(when(col("i") > 1).then(1).otherwise("x")) == .typeMismatch)
     }

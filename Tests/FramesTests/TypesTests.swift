@@ -193,6 +193,10 @@ import ThreadMPI
             { try $0.unique(on: "s").sort(by: "s") },
             { try $0.join($0.rename(["v": "w"]), on: "s").sort(by: ["s", "v", "w"]) },
             { try $0.filter(col("s") >= "b").sort(by: ["v"]) },
+            { try $0.filter(col("s") == "fig" || "pear" <= col("s")).sort(by: ["v"]) },
+            {
+                try $0.join($0.rename(["v": "w"]).head(9), on: "s", how: .full).sort(by: ["v", "w"])
+            },
             { try $0.repartition(by: "s").sort(by: .descending("v")) },
             { try $0.concat($0).sort(by: ["v"]) },
         ]

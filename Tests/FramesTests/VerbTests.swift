@@ -62,6 +62,21 @@ import ThreadMPI
         }
     }
 
+    @Test func `what a composed join sends is counted, and its rows are known to be placed`() throws
+    {
+        let tables = try sides(1, .int64, 60, 50)
+        let outcome = try Frames.run(tables, ranks: 3, seed: 3) {
+            try $0[0].join($0[1], on: "c0", how: .semi)
+        }
+        for frame in outcome.frames {
+            #expect(frame.statistics.map(\.operation) == ["join"])
+            #expect(frame.statistics[0].exchanges > 1)
+            #expect(frame.statistics[0].communication > .zero)
+        }
+        let received = outcome.frames.reduce(0) { $0 + $1.statistics[0].bytesReceived }
+        #expect(received == outcome.frames.reduce(0) { $0 + $1.statistics[0].bytesSent })
+    }
+
     @Test func `joins keep names apart and say what is wrong`() throws {
         let left = Frame(["k": [1, 2], "v": [3, 4], "mark": [5, 6]])
         let right = Frame(["id": [2, 9], "v": [7, 8]])

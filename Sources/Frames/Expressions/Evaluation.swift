@@ -29,7 +29,9 @@ extension Expression.Node {
             }
             return .column(table.columns[index])
         case .literal(let literal):
-            return .constant(literal)
+            // A constant operand is never null: operators look only at columns for that.
+            return literal.isNull
+                ? .column(literal.column(count: table.rowCount)) : .constant(literal)
         case .unary(let operation, let operand):
             let operand = try operand.evaluate(on: table).column(count: table.rowCount)
             return .column(Evaluation.unary(operation, operand))
@@ -100,6 +102,7 @@ enum Evaluation {
         case .add, .subtract, .multiply, .divide, .remainder, .floorDivide:
             return arithmetic(operation, left, right, count, signature)
         case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
+            if let result = compareByCode(operation, left, right, count) { return result }
             return compare(
                 operation, left.cast(to: signature.left), right.cast(to: signature.right), count)
         case .and: return and(left.column(count: count), right.column(count: count))

@@ -3,47 +3,47 @@
 import MessagePassing
 
 extension StepRun {
-    /// Right, full, semi and anti joins, as verbs of frames: names and types were checked.
+    /// Right, full, semi and anti joins, as a query within this step: names and types were checked.
     func composedJoin(
         _ left: Rows, _ right: Rows, _ join: JoinSpecification
     ) throws(FrameError) -> Rows {
-        let (leftFrame, rightFrame) = (frame(of: left), frame(of: right))
-        let result: Frame
+        let (leftRows, rightRows) = (query(of: left), query(of: right))
+        let result: Query
         switch join.kind {
-        case .semi: result = try semiJoin(leftFrame, rightFrame, join)
-        case .anti: result = try antiJoin(leftFrame, rightFrame, join.leftKeys, join.rightKeys)
-        case .right: result = try rightJoin(leftFrame, rightFrame, join)
+        case .semi: result = try semiJoin(leftRows, rightRows, join)
+        case .anti: result = try antiJoin(leftRows, rightRows, join.leftKeys, join.rightKeys)
+        case .right: result = try rightJoin(leftRows, rightRows, join)
         default:
             var leftJoin = join
             leftJoin.kind = .left
-            let matched = try leftFrame.join(rightFrame, leftJoin)
-            let alone = try antiJoin(rightFrame, leftFrame, join.rightKeys, join.leftKeys)
+            let matched = try leftRows.join(rightRows, leftJoin)
+            let alone = try antiJoin(rightRows, leftRows, join.rightKeys, join.leftKeys)
             result = try matched.concat(
                 alone.adding(
                     "join", .project(columnsOfRight(join, left.table.schema, right.table.schema)),
                     file: node.origin.file, line: node.origin.line))
         }
-        return taken(result)
+        return try taken(result)
     }
 
-    /// Rows as a frame, for verbs within this step.
-    private func frame(of rows: Rows) -> Frame {
-        Frame(
-            table: rows.table, communicator: communicator, partitioning: rows.partitioning,
-            statistics: [])
+    /// Rows as a query, for verbs within this step.
+    private func query(of rows: Rows) -> Query {
+        Frame(rows.table, on: communicator, partitioning: rows.partitioning).lazy
     }
 
-    /// A frame as this step's rows, under this step's names.
-    private func taken(_ frame: Frame) -> Rows {
-        Rows(
+    /// Runs a query as a part of this step, under this step's names.
+    private func taken(_ query: Query) throws(FrameError) -> Rows {
+        let frame = try query.collect()
+        include(frame.statistics)
+        return Rows(
             table: Table(
                 schema: node.schema, columns: frame.table.columns, rowCount: frame.table.rowCount),
             partitioning: frame.partitioning)
     }
 
     private func semiJoin(
-        _ left: Frame, _ right: Frame, _ join: JoinSpecification
-    ) throws(FrameError) -> Frame {
+        _ left: Query, _ right: Query, _ join: JoinSpecification
+    ) throws(FrameError) -> Query {
         let keys = try right.adding(
             "join", .project(join.rightKeys.map { col($0) }), file: "", line: 0
         )
@@ -55,8 +55,8 @@ extension StepRun {
 
     /// Left rows that the right side's keys do not know: those that a left join finds no mark for.
     private func antiJoin(
-        _ left: Frame, _ right: Frame, _ leftKeys: [String], _ rightKeys: [String]
-    ) throws(FrameError) -> Frame {
+        _ left: Query, _ right: Query, _ leftKeys: [String], _ rightKeys: [String]
+    ) throws(FrameError) -> Query {
         var mark = "mark"
         while left.schema.index(of: mark) != nil || rightKeys.contains(mark) { mark += "_" }
         let keys = try right.adding(
@@ -70,14 +70,14 @@ extension StepRun {
 
     /// A left join with sides exchanged, its columns put back in order.
     private func rightJoin(
-        _ left: Frame, _ right: Frame, _ join: JoinSpecification
-    ) throws(FrameError) -> Frame {
+        _ left: Query, _ right: Query, _ join: JoinSpecification
+    ) throws(FrameError) -> Query {
         // Names that cannot clash: places.
         let leftNames = left.schema.names.indices.map { "left \($0)" }
         let rightNames = right.schema.names.indices.map { "right \($0)" }
-        func renamed(_ frame: Frame, _ names: [String]) throws(FrameError) -> Frame {
-            try frame.adding(
-                "join", .project(zip(frame.schema.names, names).map { col($0).as($1) }), file: "",
+        func renamed(_ query: Query, _ names: [String]) throws(FrameError) -> Query {
+            try query.adding(
+                "join", .project(zip(query.schema.names, names).map { col($0).as($1) }), file: "",
                 line: 0)
         }
         let leftKeys = left.schema.indices(of: join.leftKeys)
@@ -153,10 +153,10 @@ extension StepRun {
     }
 }
 
-extension Frame {
+extension Query {
     fileprivate func join(
-        _ right: Frame, _ specification: JoinSpecification
-    ) throws(FrameError) -> Frame {
+        _ right: Query, _ specification: JoinSpecification
+    ) throws(FrameError) -> Query {
         try adding(
             PlanStep(
                 name: "join", operation: .join(specification), inputs: [plan, right.plan],

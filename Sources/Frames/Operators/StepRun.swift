@@ -48,6 +48,16 @@ final class StepRun {
         return statistics
     }
 
+    /// Counts what steps within this one have sent and received.
+    func include(_ steps: [StepStatistics]) {
+        for step in steps {
+            statistics.exchanges += step.exchanges
+            statistics.bytesSent += step.bytesSent
+            statistics.bytesReceived += step.bytesReceived
+            statistics.communication += step.communication
+        }
+    }
+
     /// A call of the communicator, timed.
     func communicate<Result>(
         sent: Int, received: Int, _ call: (any Communicator) throws(MPIError) -> Result

@@ -30,15 +30,30 @@ struct Choice: ColumnFunction {
         guard let type = OperandType.common(branches.map(\.operandType)) else {
             preconditionFailure("branches were checked")
         }
+        let values = branches.map { $0.cast(to: type) }
+        let conditions = operands.dropFirst(branchCount).map { operand -> Bitmap in
+            let column = operand.column(count: count)
+            return column.validity.map { column.bits.and($0) } ?? column.bits
+        }
+        if type.isText { return gathered(values, conditions, count) }
+        // The first true condition decides, so the last one is tried first.
+        var result = values[branchCount - 1]
+        for (condition, value) in zip(conditions, values).reversed() {
+            result = .column(Selection.select(condition, value, result, count: count))
+        }
+        return result.column(count: count).withoutNeedlessValidity
+    }
+
+    private func gathered(_ values: [Operand], _ conditions: [Bitmap], _ count: Int) -> Column {
         var columns: [Column] = []
         // Of a constant there is one row, of a column as many as there are.
         var starts: [(first: Int, step: Int)] = []
         var first = 0
-        for branch in branches {
+        for value in values {
             let column: Column
-            switch branch.cast(to: type) {
-            case .column(let values):
-                column = values
+            switch value {
+            case .column(let given):
+                column = given
                 starts.append((first, 1))
             case .constant(let literal):
                 column = literal.column(count: 1)
@@ -46,10 +61,6 @@ struct Choice: ColumnFunction {
             }
             columns.append(column)
             first += column.count
-        }
-        let conditions = operands.dropFirst(branchCount).map { operand -> Bitmap in
-            let column = operand.column(count: count)
-            return column.validity.map { column.bits.and($0) } ?? column.bits
         }
         let buffer = Buffer(byteCount: count * 8)
         let rows = buffer.elements(as: Int.self)
@@ -129,7 +140,12 @@ struct Membership: ColumnFunction {
         guard let type = common(operands[0].type) else {
             preconditionFailure("the list was checked")
         }
-        let column = Evaluation.cast(operands[0].column(count: count), to: type)
+        let given = operands[0].column(count: count)
+        if let dictionary = given.dictionary, dictionary.values.count < count {
+            let byCode = evaluate([.column(dictionary.values)], count: dictionary.values.count)
+            return Kernels.gather(byCode, given.codeRows)
+        }
+        let column = Evaluation.cast(given, to: type)
         // What the type cannot hold is null, and no value equals it.
         let known = Kernels.filter(
             Evaluation.cast(list, to: type),
