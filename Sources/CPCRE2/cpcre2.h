@@ -10,7 +10,7 @@
 
 enum {
     cpcre2_utf = 0x00080000,
-    cpcre2_no_utf_check = 0x40000000,
+    cpcre2_match_invalid_utf = 0x04000000,
     cpcre2_jit_complete = 0x00000001,
     cpcre2_substitute_global = 0x00000100,
     cpcre2_substitute_overflow_length = 0x00001000,

@@ -242,6 +242,36 @@ import ThreadMPI
         #expect(throws: FrameError.self) { try dates((col("t") - col("d")).total(.month)) }
     }
 
+    @Test func `times at the ends of their range wrap, and bytes that are no text match nothing`()
+        throws
+    {
+        let table: Table = [
+            "t": Column(datetimes: [.min, .max, nil]), "d": Column(dates: [.min, .max, nil]),
+        ]
+        for unit in TimeUnit.allCases {
+            _ = try Frame(table).select(
+                col("t").truncated(to: unit), col("t").adding(-1, unit).as("x"))
+            if unit.isOfDates {
+                _ = try Frame(table).select(col("d").truncated(to: unit).adding(.max, unit))
+            }
+        }
+        let parts = try Frame(table).select(
+            col("t").year.as("a"), col("t").week.as("b"), col("t").microsecond.as("c"),
+            col("t").format("%F %T").as("d"), col("t").cast(.date, strict: false).as("e"))
+        #expect(parts.table.columns[0].int64s == [-290_308, 294_247, nil])
+        let folder = try TemporaryFolder()
+        let file = try folder.file(bytes: Array("s\na".utf8) + [0xFF, 0xE2] + Array("b\n".utf8))
+        let broken = try Frame.readCSV(file)
+        let found = try broken.select(
+            col("s").matches("a").as("a"), col("s").matches("é").as("b"),
+            col("s").characterCount.as("c"), col("s").slice(1).as("d"), col("s").trim().as("e"),
+            col("s").uppercased().as("f"), col("s").like("a__%").as("g"),
+            col("s").replaceMatches("b", with: "c").as("h"))
+        #expect(found.table.rowCount == 1)
+        #expect(found.table.columns[0].bools == [true])
+        #expect(found.table.columns[1].bools == [false])
+    }
+
     @Test func `times are written and read by patterns`() throws {
         let table: Table = ["t": Column(datetimes: [1_359_725_959_023_456, -1, nil])]
         let all = "%Y %y %m %d %e %j %H %I %p %M %S %f %b %B %a %A %u %z %F %T %R %%"

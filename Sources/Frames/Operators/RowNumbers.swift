@@ -16,6 +16,7 @@ extension StepRun {
 
     func slice(_ input: Rows, _ start: Int, _ count: Int?) throws(FrameError) -> Rows {
         let (before, total) = try rowCounts(input)
+        let start = max(start, -Int.max)
         let first = start >= 0 ? min(start, total) : max(0, total + start)
         // From the end, a slice longer than what is before its start has fewer rows.
         let missing = start < 0 ? max(0, -start - total) : 0

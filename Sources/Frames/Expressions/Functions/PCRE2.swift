@@ -70,11 +70,12 @@ final class RegexPattern: Sendable {
             problem = "regular expressions need libpcre2-8, which is not installed"
             return
         }
+        // Bytes that are no UTF-8, which a file may hold, match nothing.
         var error: Int32 = 0
         var offset = 0
         let bytes = Array(text.utf8)
         code = library.compile(
-            bytes, bytes.count, UInt32(cpcre2_utf), &error, &offset, nil)
+            bytes, bytes.count, UInt32(cpcre2_utf | cpcre2_match_invalid_utf), &error, &offset, nil)
         guard let code else {
             problem =
                 "the pattern \"\(text)\" is wrong at byte \(offset): \(library.message(error))"
@@ -113,12 +114,10 @@ struct RegexMatcher {
         self.data = data
     }
 
-    private static let options = UInt32(cpcre2_no_utf_check)
-
     /// How many groups the first match set, the whole match included; 0 without a match.
     func match(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
         withBase(bytes) { base in
-            max(0, Int(library.match(code, base, bytes.count, 0, Self.options, data, nil)))
+            max(0, Int(library.match(code, base, bytes.count, 0, 0, data, nil)))
         }
     }
 
@@ -134,7 +133,7 @@ struct RegexMatcher {
         _ bytes: UnsafeBufferPointer<UInt8>, _ replacement: UnsafeBufferPointer<UInt8>,
         isGlobal: Bool, _ body: (UnsafeBufferPointer<UInt8>) -> Void
     ) -> Int32 {
-        var options = Self.options | UInt32(cpcre2_substitute_overflow_length)
+        var options = UInt32(cpcre2_substitute_overflow_length)
         if isGlobal { options |= UInt32(cpcre2_substitute_global) }
         while true {
             var length = output.count

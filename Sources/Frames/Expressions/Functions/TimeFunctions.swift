@@ -35,7 +35,8 @@ public enum TimeUnit: String, Sendable, Hashable, CaseIterable {
     var isOfDates: Bool { months != nil || self == .week || self == .day }
 }
 
-/// A function from one point in time to another.
+/// A function from one point in time to another. Wraps around where there is no such point: what
+/// the places of nulls hold goes through it too.
 private protocol PointFunction: ColumnFunction {
     var unit: TimeUnit { get }
     func day(_ day: Int) -> Int
@@ -76,7 +77,7 @@ struct TruncatedTime: PointFunction {
     fileprivate func instant(_ microseconds: Int) -> Int {
         if !unit.isOfDates, let length = unit.microseconds {
             let rest = microseconds % length
-            return microseconds - (rest < 0 ? rest + length : rest)
+            return microseconds &- (rest < 0 ? rest + length : rest)
         }
         return day(CivilDateTime.day(ofMicroseconds: microseconds))
             &* CivilDateTime.microsecondsPerDay
@@ -103,7 +104,7 @@ struct SteppedTime: PointFunction {
     fileprivate func instant(_ microseconds: Int) -> Int {
         if let length = unit.microseconds { return microseconds &+ count &* length }
         let day = CivilDateTime.day(ofMicroseconds: microseconds)
-        let time = microseconds - day &* CivilDateTime.microsecondsPerDay
+        let time = microseconds &- day &* CivilDateTime.microsecondsPerDay
         return self.day(day) &* CivilDateTime.microsecondsPerDay &+ time
     }
 }
