@@ -10,7 +10,8 @@ extension Relation {
     /// One row of aggregates over all rows, on every rank: `aggregate(col("delay").max(), len())`.
     ///
     /// Collective. Cost: one pass, and two exchanges of one row per pair of ranks.
-    /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`.
+    /// Aggregates that need whole groups (`Aggregate`) gather all rows on rank 0.
+    /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`, `overflow`.
     public func aggregate(
         _ aggregates: Aggregate..., file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Self {
@@ -37,8 +38,10 @@ public struct Grouping<Base: Relation>: Sendable {
     ///
     /// Collective. Cost: each rank aggregates its own rows first (unless nearly every row is a
     /// group of its own), then the partial results are shuffled by hash and merged; without any
-    /// message if equal keys are known to be on one rank.
-    /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`.
+    /// message if equal keys are known to be on one rank. Aggregates that need whole groups
+    /// (`Aggregate`) shuffle the rows themselves.
+    /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`; `overflow` for an integer sum
+    ///   that does not fit, on all ranks (without messages: on those that have the group).
     public func agg(
         _ aggregates: Aggregate..., file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Base {

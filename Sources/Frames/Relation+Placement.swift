@@ -27,8 +27,8 @@ extension Relation {
         try adding("gather", .distribute(.root(root)), file: file, line: line)
     }
 
-    /// All rows on every rank, in order, for small results. Verbs on it run without messages.
-    /// Collective. Cost: every rank receives every other rank's rows.
+    /// All rows on every rank, in order (a broadcast of each rank's), for small results. Verbs on it
+    /// run without messages. Collective. Cost: every rank receives every other rank's rows.
     public func replicate(file: String = #fileID, line: Int = #line) throws(FrameError) -> Self {
         try adding("replicate", .distribute(.everywhere), file: file, line: line)
     }

@@ -3,8 +3,8 @@
 extension Relation {
     /// The rows for which `predicate` is true, neither false nor null: `filter(col("delay") > 60)`.
     ///
-    /// Collective, without messages. Rows stay on their rank, in their order.
-    /// - Throws: `missingColumn`, `typeMismatch`.
+    /// Collective; messages as `select`. Rows stay on their rank, in their order.
+    /// - Throws: `missingColumn`, `typeMismatch`; `malformedValue` as `select`.
     public func filter(
         _ predicate: Expression, file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Self {

@@ -31,9 +31,11 @@ extension Relation {
 
     /// Exactly these columns, in this order: `select("carrier", (col("delay") / 60).as("hours"))`.
     ///
-    /// Collective, without messages. Cost: one pass per operator of an expression; plain columns
-    /// are not copied.
-    /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`.
+    /// Collective, without messages, unless an expression can fail for some values (a strict cast,
+    /// a closure): then one exchange of 120 bytes per pair of ranks. Cost: one pass over the columns
+    /// read, in batches that fit the cache; plain columns are not copied.
+    /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`; `malformedValue`, on all ranks,
+    ///   for a value that a strict cast refuses.
     public func select(
         _ columns: any ColumnExpression..., file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Self {
@@ -43,8 +45,7 @@ extension Relation {
 
     /// All columns and these computed ones; one of an existing name replaces that column.
     ///
-    /// Collective, without messages. Cost: as `select`.
-    /// - Throws: `missingColumn`, `typeMismatch`.
+    /// Collective. Messages, cost and errors as `select`.
     public func withColumns(
         _ columns: Expression..., file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Self {

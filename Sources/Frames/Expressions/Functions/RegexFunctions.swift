@@ -43,12 +43,8 @@ struct RegexReplacement: TextFunction {
     }
     var result: DataType { .string }
 
-    /// Tried on no text, a wrong replacement shows only if something matches; groups that do not
-    /// exist show always.
-    var problem: String? {
-        pattern.problem
-    }
-    /// A group in the replacement that the pattern has not.
+    var problem: String? { pattern.problem }
+    /// PCRE2 reads the replacement, and finds groups in it that do not exist, when something matches.
     var canFail: Bool { true }
 
     func evaluate(_ strings: Column) throws(FrameError) -> Column {
