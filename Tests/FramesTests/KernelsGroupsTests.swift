@@ -70,7 +70,7 @@ import Testing
                 GroupAggregate(.count, column: column), GroupAggregate(.min, column: column),
                 GroupAggregate(.max, column: column),
             ]
-            if [.int64, .bool].contains(type) {
+            if type.sumType == .int64, !type.isText, type != .date, type != .datetime {
                 aggregates.append(GroupAggregate(.sum, column: column))
             }
         }

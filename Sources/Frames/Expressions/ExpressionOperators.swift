@@ -28,6 +28,10 @@ extension Expression {
     public static func % (left: Expression, right: Expression) -> Expression {
         binary(.remainder, left, right)
     }
+    /// The quotient rounded down, of the operands' type; null where an integer divisor is 0. Local.
+    public func floorDivide(_ divisor: Expression) -> Expression {
+        Expression.binary(.floorDivide, self, divisor)
+    }
     /// The negative of a number. Local.
     public static prefix func - (operand: Expression) -> Expression {
         Expression(.unary(.negate, operand.node))
@@ -84,23 +88,16 @@ extension Expression {
 
     /// The value as another type. Local.
     ///
-    /// Numbers, bool and text convert into one another, dates into datetimes and back (to the day
-    /// before), dates and datetimes from and to int64 (days, µs). What does not fit (`"abc"` as
-    /// int64, NaN as int64) becomes null.
-    public func cast(_ type: DataType) -> Expression { Expression(.cast(node, type)) }
-
-    /// The year of a date or datetime, UTC, as int64. Local.
-    public var year: Expression { Expression(.datePart(.year, node)) }
-    /// The month, 1 to 12. Local.
-    public var month: Expression { Expression(.datePart(.month, node)) }
-    /// The day of the month, 1 to 31. Local.
-    public var day: Expression { Expression(.datePart(.day, node)) }
-    /// The hour of a datetime, 0 to 23, UTC. Local.
-    public var hour: Expression { Expression(.datePart(.hour, node)) }
-    /// The minute of a datetime, 0 to 59. Local.
-    public var minute: Expression { Expression(.datePart(.minute, node)) }
-    /// The second of a datetime, 0 to 59. Local.
-    public var second: Expression { Expression(.datePart(.second, node)) }
+    /// Numbers, bool and text convert into one another, floats towards zero; dates into datetimes
+    /// and back (to the day before), dates, datetimes and durations from and to integers (days, µs);
+    /// times and text in ISO 8601.
+    /// - Parameter strict: what does not fit (`"abc"`, NaN or 300 as int8) is an error that names
+    ///   value and row; if false, it becomes null. A cast that can fail costs its verb one exchange
+    ///   of 120 bytes per pair of ranks, so that all ranks learn of it.
+    /// - Throws: the verb it is part of throws `malformedValue`, on all ranks.
+    public func cast(_ type: DataType, strict: Bool = true) -> Expression {
+        Expression(.cast(node, type, isStrict: strict))
+    }
 
     /// Is the value within `lower ... upper`? Null if any of the three is. Local.
     public func between(_ lower: Expression, _ upper: Expression) -> Expression {

@@ -7,6 +7,7 @@ extension Kernels {
             let bits = column.validity.map { column.bits.and($0) } ?? column.bits
             return Int64(bits.setCount)
         }
+        let column = widened(column)
         defer { withExtendedLifetime(column) {} }
         return reduce(
             column, column.pointer(as: Int64.self), neutral: 0,
@@ -16,6 +17,7 @@ extension Kernels {
     /// Sum of a float64 column's values; 0 of none. Four partial sums, as one would wait for
     /// itself: its last bits differ from adding in order.
     static func floatSum(_ column: Column) -> Double {
+        let column = widened(column)
         defer { withExtendedLifetime(column) {} }
         return reduce(
             column, column.pointer(as: Double.self), neutral: 0,
@@ -108,9 +110,11 @@ extension Kernels {
         switch function {
         case .len: return Column([Int64(rowCount)])
         case .count: return Column([Int64(chunks.reduce(0) { $0 + $1.count - $1.nullCount })])
-        case .sum where chunks[0].type == .float64:
+        case .sum where chunks[0].type.isFloat:
             return Column([chunks.reduce(0) { $0 + floatSum($1) }])
-        case .sum: return Column([chunks.reduce(0) { $0 &+ integerSum($1) }])
+        case .sum:
+            return Column([chunks.reduce(0) { $0 &+ integerSum($1) }])
+                .reinterpreted(as: chunks[0].type.sumType)
         case .min, .max:
             let best = concat(chunks.map { extreme($0, greatest: function == .max) })
             return extreme(best, greatest: function == .max)
@@ -119,7 +123,7 @@ extension Kernels {
 
     /// The least or greatest value, as a column of one value.
     private static func extreme(_ column: Column, greatest: Bool) -> Column {
-        if column.type == .int64 || column.type == .datetime, column.nullCount < column.count {
+        if column.type.isInt64, column.nullCount < column.count {
             return Column([integerExtreme(column, greatest: greatest)])
                 .reinterpreted(as: column.type)
         }
@@ -133,11 +137,18 @@ extension Kernels {
     /// Row of the least or greatest value; nil if there is none. NaN only of nothing else.
     static func extremeRow(_ column: Column, greatest: Bool) -> Int? {
         defer { withExtendedLifetime(column) {} }
-        switch column.type {
-        case .int64, .datetime:
+        switch column.type.storage {
+        case .int64:
             let values = column.pointer(as: Int64.self)
             return best(column) { greatest ? values[$0] > values[$1] : values[$0] < values[$1] }
-        case .date:
+        case .uint64:
+            let values = column.pointer(as: UInt64.self)
+            return best(column) { greatest ? values[$0] > values[$1] : values[$0] < values[$1] }
+        case .uint32 where column.dictionary != nil:
+            return bestText(column, greatest: greatest)
+        case .int8, .int16, .uint8, .uint16, .uint32, .float32:
+            return extremeRow(widened(column), greatest: greatest)
+        case .int32:
             let values = column.pointer(as: Int32.self)
             return best(column) { greatest ? values[$0] > values[$1] : values[$0] < values[$1] }
         case .float64:
@@ -146,14 +157,17 @@ extension Kernels {
                 if values[known] != values[known] { return values[new] == values[new] }
                 return greatest ? values[new] > values[known] : values[new] < values[known]
             }
-        case .bool:
+        case .bits:
             let bits = column.bits
             return best(column) { greatest ? bits[$0] && !bits[$1] : !bits[$0] && bits[$1] }
-        case .string:
-            return best(column) {
-                let order = compareBytes(column.utf8(at: $0), column.utf8(at: $1))
-                return greatest ? order > 0 : order < 0
-            }
+        case .strings: return bestText(column, greatest: greatest)
+        }
+    }
+
+    private static func bestText(_ column: Column, greatest: Bool) -> Int? {
+        best(column) {
+            let order = compareBytes(column.utf8(at: $0), column.utf8(at: $1))
+            return greatest ? order > 0 : order < 0
         }
     }
 

@@ -8,10 +8,17 @@ extension StepRun {
         _ input: Rows, _ keys: [String], _ aggregates: [Aggregate]
     ) throws(FrameError) -> Rows {
         let partials = try PartialAggregates(aggregates, schema: input.table.schema)
-        let raw = try rawTable(input.table, keys, partials)
+        let raw = try rawTable(input, keys, partials)
         let keyIndices = Array(keys.indices)
         let first = partials.first(keyCount: keys.count)
+        watchSums(raw, partials.sums(keyCount: keys.count, ofParts: false))
+        var failure =
+            mayOverflow
+            ? overflow(
+                raw, keyCount: keys.count, partials.sums(keyCount: keys.count, ofParts: false))
+            : nil
         if size == 1 || input.partitioning.colocates(keys) {
+            if let failure { throw failure }
             let columns = Kernels.groupBy([raw], keys: keyIndices, aggregates: first)
             return Rows(
                 table: result(columns, keyCount: keys.count, partials),
@@ -28,6 +35,12 @@ extension StepRun {
         }
         let partial = try partialTable(columns, raw.schema, keyCount: keys.count, partials)
         let pieces = try shuffle(partial, by: partial.schema.names.dropLast(partials.parts.count))
+        if anyMayOverflow && failure == nil {
+            failure = overflow(
+                Kernels.concat(pieces), keyCount: keys.count,
+                partials.sums(keyCount: keys.count, ofParts: true))
+        }
+        try settleSums(failure)
         let merged = Kernels.groupBy(
             pieces, keys: keyIndices, aggregates: partials.merge(keyCount: keys.count))
         return Rows(
@@ -47,13 +60,22 @@ extension StepRun {
         _ input: Rows, _ aggregates: [Aggregate]
     ) throws(FrameError) -> [Column] {
         let partials = try PartialAggregates(aggregates, schema: input.table.schema)
-        let raw = try rawTable(input.table, [], partials)
+        let raw = try rawTable(input, [], partials)
+        let sums = partials.sums(keyCount: 0, ofParts: false)
+        watchSums(raw, sums)
+        var failure = mayOverflow ? overflow(raw, keyCount: 0, sums) : nil
         let own = wholeAggregates([raw], partials.first(keyCount: 1), partials)
         guard size > 1, input.partitioning != .replicated else {
+            if let failure { throw failure }
             return partials.results(own)
         }
         let partial = try partialTable(own, raw.schema, keyCount: 0, partials)
         let pieces = try gatherEverywhere(partial)
+        if anyMayOverflow && failure == nil {
+            failure = overflow(
+                Kernels.concat(pieces), keyCount: 0, partials.sums(keyCount: 0, ofParts: true))
+        }
+        try settleSums(failure)
         return partials.results(wholeAggregates(pieces, partials.merge(keyCount: 1), partials))
     }
 
@@ -72,8 +94,9 @@ extension StepRun {
 
     /// Keys, then the evaluated operands of aggregates, under names that cannot clash.
     private func rawTable(
-        _ table: Table, _ keys: [String], _ partials: PartialAggregates
+        _ input: Rows, _ keys: [String], _ partials: PartialAggregates
     ) throws(FrameError) -> Table {
+        let table = input.table
         let keyIndices = table.schema.indices(of: keys)
         var fields: [Field] = []
         for (position, index) in keyIndices.enumerated() {
@@ -84,8 +107,8 @@ extension StepRun {
         }
         return Table(
             schema: try Schema(fields, operation: node.name),
-            columns: keyIndices.map { table.columns[$0] }
-                + partials.operands.map { $0.expression.evaluate(on: table) },
+            columns: try keyIndices.map { table.columns[$0] }
+                + evaluate(partials.operands.map(\.expression), on: input),
             rowCount: table.rowCount)
     }
 

@@ -41,6 +41,8 @@ struct PartialAggregates {
             case .min: sources.append([add(.min, index)])
             case .max: sources.append([add(.max, index)])
             case .mean: sources.append([add(.sum, index), add(.count, index)])
+            case .first, .last, .std, .variance, .nUnique, .median, .quantile:
+                preconditionFailure("\(aggregate.function) has no partial results")
             }
         }
     }
@@ -73,8 +75,20 @@ struct PartialAggregates {
         let type = operands[operand].type
         switch part.function {
         case .len, .count: return .int64
-        case .sum: return type == .float64 ? .float64 : .int64
+        case .sum: return type.sumType
         case .min, .max: return type
+        }
+    }
+
+    /// Columns of sums, behind the keys: of operands, or of their partial results.
+    func sums(keyCount: Int, ofParts: Bool) -> [Int] {
+        parts.enumerated().compactMap { index, part in
+            guard part.function == .sum, let operand = part.operand,
+                operands[operand].type.sumType != .float64
+            else { return nil }
+            let type = ofParts ? type(of: part) : operands[operand].type
+            guard type.storage == .int64 || type.storage == .uint64 else { return nil }
+            return keyCount + (ofParts ? index : operand)
         }
     }
 
@@ -106,8 +120,8 @@ struct PartialAggregates {
             switch part.function {
             case .len: return Literal.int64(1).column(count: rowCount)
             case .count: return Evaluation.cast(Evaluation.unary(.isNotNull, column), to: .int64)
-            case .sum where column.type == .bool: return Evaluation.cast(column, to: .int64)
-            case .sum, .min, .max: return column
+            case .sum: return Kernels.widened(column).reinterpreted(as: column.type.sumType)
+            case .min, .max: return column
             }
         }
     }
@@ -117,7 +131,8 @@ struct PartialAggregates {
         parts.map { part in
             switch (part.function, type(of: part)) {
             case (.sum, .float64): Column([0.0])
-            case (.sum, _), (.count, _), (.len, _): Column([Int64(0)])
+            case (.sum, let type), (.count, let type), (.len, let type):
+                Column([Int64(0)]).reinterpreted(as: type)
             case (.min, let type), (.max, let type):
                 Kernels.gather(Column.empty(type), RowIndices([-1]))
             }

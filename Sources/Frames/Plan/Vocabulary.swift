@@ -59,6 +59,15 @@ public struct SortKeys: Sendable, Hashable, ExpressibleByStringLiteral, Expressi
     public init(_ keys: [SortKey]) { self.keys = keys }
     public init(stringLiteral value: String) { keys = [SortKey(stringLiteral: value)] }
     public init(arrayLiteral elements: SortKey...) { keys = elements }
+
+    /// One key, smallest first.
+    public static func ascending(_ column: String, nulls: NullOrder = .last) -> SortKeys {
+        SortKeys([.ascending(column, nulls: nulls)])
+    }
+    /// One key, largest first.
+    public static func descending(_ column: String, nulls: NullOrder = .last) -> SortKeys {
+        SortKeys([.descending(column, nulls: nulls)])
+    }
 }
 
 /// Which rows a join yields.
@@ -67,6 +76,19 @@ public enum JoinKind: Sendable, Hashable {
     case inner
     /// Those, and each left row without a partner, with nulls in the right columns.
     case left
+    /// Those, and each right row without a partner, with nulls in the left columns but the keys.
+    case right
+    /// Those, and rows of either side without a partner.
+    case full
+    /// The left rows with a partner, each once; no right columns.
+    case semi
+    /// The left rows without a partner; no right columns.
+    case anti
+
+    /// Is it made of other verbs?
+    var isComposed: Bool { self != .inner && self != .left }
+    /// Has its result the right side's columns?
+    var hasRightColumns: Bool { self != .semi && self != .anti }
 }
 
 /// What `select` takes: the name of a column or a computed one.
