@@ -186,6 +186,7 @@ let package = Package(
             name: "ServerlessMPITests",
             dependencies: [
                 "AWSClient", "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "rendezvous",
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,6 +1,7 @@
 // Engines whose links survive: whenever one breaks, a new pair of sockets takes over, as the
 // control threads would see to it. Breaking is a thread of the test.
 
+import CLinux
 import Glibc
 import MessagePassing
 import Synchronization
