@@ -68,6 +68,14 @@ hostile-table: ## Strangers, impostors and liars against a running job; writes d
 	HOSTILE_TABLE=$(CURDIR)/docs/results/hostile.md swift test --no-parallel \
 	  --filter HostileTableTests
 
+.PHONY: fuzz
+fuzz: ## libFuzzer on every parser, 60 s each (SECONDS_EACH=…)
+	@scripts/fuzz
+
+.PHONY: sanitize
+sanitize: ## ThreadMPI and ServerlessMPI under the thread and the address sanitizer
+	@scripts/sanitize
+
 .PHONY: bench
 bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
 	@Benchmarks/run $(RELEASE)

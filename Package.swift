@@ -232,6 +232,14 @@ let package = Package(
                 "worker-serverless",
             ],
             swiftSettings: strict),
+        // Every parser, under mutations; scripts/fuzz builds the same targets for libFuzzer.
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "AWSClient", "CompactJSON", "Frames", "LambdaRuntime", "MessagePassing",
+                "ServerlessMPI",
+            ],
+            swiftSettings: strict),
         // What a user of the built programs sees when things go wrong.
         .testTarget(name: "FaultTests", swiftSettings: strict),
     ]
