@@ -63,6 +63,19 @@ lambda-demo: setup ## Package, emulate, and run join and flights on 4 functions 
 fault-table: build ## Breaks running jobs in every way, 20 runs each (root); writes docs/results/faults.md
 	scripts/fault_table.py --runs $(or $(RUNS),20) --output docs/results/faults.md
 
+.PHONY: hostile-table
+hostile-table: ## Strangers, impostors and liars against a running job; writes docs/results/hostile.md
+	HOSTILE_TABLE=$(CURDIR)/docs/results/hostile.md swift test --no-parallel \
+	  --filter HostileTableTests
+
+.PHONY: fuzz
+fuzz: ## libFuzzer on every parser, 60 s each (SECONDS_EACH=…)
+	@scripts/fuzz
+
+.PHONY: sanitize
+sanitize: ## ThreadMPI and ServerlessMPI under the thread and the address sanitizer
+	@scripts/sanitize
+
 .PHONY: bench
 bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
 	@Benchmarks/run $(RELEASE)

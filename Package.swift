@@ -197,7 +197,7 @@ let package = Package(
             name: "ServerlessMPITests",
             dependencies: [
                 "AWSClient", "ServerlessMPI", "MessagePassing", "COpenSSL", "CLinux", "CompactHTTP",
-                "CompactJSON", "rendezvous",
+                "CompactJSON", "rendezvous", logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -242,6 +242,14 @@ let package = Package(
                 "AWSClient", "CompactJSON", "Lab", "LambdaEmulator", "Launchers", "Processes",
                 "ServerlessMPI", "lambda-ranks", "lambda-subject", "mpi-compare", "worker-lambda",
                 "worker-serverless",
+            ],
+            swiftSettings: strict),
+        // Every parser, under mutations; scripts/fuzz builds the same targets for libFuzzer.
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "AWSClient", "CompactHTTP", "CompactJSON", "Frames", "LambdaRuntime",
+                "MessagePassing", "ServerlessMPI",
             ],
             swiftSettings: strict),
         // What a user of the built programs sees when things go wrong.

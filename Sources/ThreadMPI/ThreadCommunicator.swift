@@ -93,8 +93,10 @@ final class ThreadCommunicator: Communicator, @unchecked Sendable {
             mailbox.pointee.bufferedTotal += bytes.count
         }
         mailbox.pointee.arrivals.add(1, ordering: .sequentiallyConsistent)
+        // Read with the lock held: to the thread sanitizer a mailbox is one variable.
+        let owner = mailbox.pointee.owner
         mailbox.pointee.unlock()
-        mailbox.pointee.owner.pointee.wake()
+        owner.pointee.wake()
         return isShort ? .done : message.handle
     }
 

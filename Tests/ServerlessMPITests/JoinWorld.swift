@@ -2,6 +2,7 @@
 // own: what the join tests stand on.
 
 import Glibc
+import Logging
 import MessagePassing
 import Synchronization
 
@@ -30,10 +31,10 @@ struct JoinWorld: Sendable {
     init(
         size: Int, job: String = "test", encryption: EncryptionMode = .on,
         joinTimeout: Duration = .seconds(20), limits: RendezvousLimits = RendezvousLimits(),
-        listen: String = "127.0.0.1:0"
+        listen: String = "127.0.0.1:0", logger: Logger? = nil
     ) throws {
         server = try RendezvousServer.start(
-            listen: listen, secret: Self.operatorSecret, limits: limits)
+            listen: listen, secret: Self.operatorSecret, limits: limits, logger: logger)
         tokens = server.mintTokens(job: job)
         url = JoinURL(
             host: server.host, port: server.port, job: job, size: size, encryption: encryption,

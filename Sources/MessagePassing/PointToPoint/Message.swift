@@ -29,7 +29,8 @@ public struct Message: ~Copyable {
     }
 
     /// Receives the message into a new array of exactly its length. Local, blocking.
-    /// - Throws: `invalidArgument` if its length is no whole number of elements.
+    /// - Throws: `invalidArgument` if its length is no whole number of elements; `system` if it is
+    ///   longer than this machine's memory: such a message is lost.
     @inlinable
     public consuming func recv<Element: BitwiseCopyable>(
         _ type: Element.Type
@@ -39,6 +40,13 @@ public struct Message: ~Copyable {
             _ = try recv(UInt8.self)
             throw .invalidArgument(
                 "recv", "a message of \(byteCount) bytes is no whole number of \(type)")
+        }
+        guard status.byteCount <= messageMemoryByteCount else {
+            throw MPIError(
+                .system, operation: "recv",
+                reason: "a message of \(status.byteCount) bytes is longer than this machine's"
+                    + " memory: receive it into a buffer, in parts",
+                peer: status.source)
         }
         let communicator = communicator
         let message = handle

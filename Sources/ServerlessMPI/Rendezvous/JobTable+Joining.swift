@@ -18,6 +18,8 @@ extension JobTable {
             }
             if let cause = job.disagreement(with: request) {
                 refuse(connection, cause)
+                // Ranks that are all there have nothing to learn from who comes too late.
+                if job.phase == .running { return }
                 return fail(name, cause, reportedBy: nil, now)
             }
         }
