@@ -64,8 +64,8 @@ fault-table: build ## Breaks running jobs in every way, 20 runs each (root); wri
 	scripts/fault_table.py --runs $(or $(RUNS),20) --output docs/results/faults.md
 
 .PHONY: bench
-bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
-	@Benchmarks/run $(RELEASE)
+bench: build ## Ours beside five dataframe engines, 25 minutes; writes docs/results/frames.*
+	@Benchmarks/run $(RELEASE) --output $(or $(OUTPUT),docs/results/frames)
 
 .PHONY: format
 format: ## Format every Swift file

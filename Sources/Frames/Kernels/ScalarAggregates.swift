@@ -111,6 +111,8 @@ extension Kernels {
         case .sum where chunks[0].type == .float64:
             return Column([chunks.reduce(0) { $0 + floatSum($1) }])
         case .sum: return Column([chunks.reduce(0) { $0 &+ integerSum($1) }])
+        case .floatSum:
+            return Column([chunks.reduce(0) { $0 + floatSum(Evaluation.cast($1, to: .float64)) }])
         case .min, .max:
             let best = concat(chunks.map { extreme($0, greatest: function == .max) })
             return extreme(best, greatest: function == .max)
