@@ -5,14 +5,20 @@ import MessagePassing
 /// One value of any type, or none.
 public enum Scalar: Sendable, Hashable {
     case null
+    /// Of any integer type but uint64.
     case int64(Int64)
+    case uint64(UInt64)
+    /// Of either float type.
     case float64(Double)
     case bool(Bool)
+    /// Of a string or a category.
     case string(String)
     /// Days since 1970-01-01.
     case date(Int32)
     /// Microseconds since 1970-01-01T00:00:00Z.
     case datetime(Int64)
+    /// Microseconds.
+    case duration(Int64)
 
     /// The value of row `index`. Local.
     init(_ column: Column, at index: Int) {
@@ -21,25 +27,35 @@ public enum Scalar: Sendable, Hashable {
             return
         }
         switch column.type {
-        case .int64: self = .int64(column.pointer(as: Int64.self)[index])
-        case .float64: self = .float64(column.pointer(as: Double.self)[index])
+        case .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32:
+            self = .int64(column.int64(at: index) ?? 0)
+        case .uint64: self = .uint64(column.pointer(as: UInt64.self)[index])
+        case .float32, .float64: self = .float64(column.float64(at: index) ?? .nan)
         case .bool: self = .bool(column.bits[index])
-        case .string:
+        case .string, .category:
             self = .string(String(decoding: column.utf8(at: index), as: UTF8.self))
         case .date: self = .date(column.pointer(as: Int32.self)[index])
         case .datetime: self = .datetime(column.pointer(as: Int64.self)[index])
+        case .duration: self = .duration(column.pointer(as: Int64.self)[index])
         }
         withExtendedLifetime(column) {}
     }
 
-    /// The number, if it is an int64. Local.
-    public var int64: Int64? { if case .int64(let value) = self { value } else { nil } }
-    /// The number, int64 or float64, as float64. Local.
+    /// The number, if it is an integer that int64 holds. Local.
+    public var int64: Int64? {
+        switch self {
+        case .int64(let value): value
+        case .uint64(let value): Int64(exactly: value)
+        default: nil
+        }
+    }
+    /// The number, integer or float, as float64. Local.
     public var float64: Double? {
         switch self {
         case .int64(let value): Double(value)
+        case .uint64(let value): Double(value)
         case .float64(let value): value
-        case .null, .bool, .string, .date, .datetime: nil
+        case .null, .bool, .string, .date, .datetime, .duration: nil
         }
     }
     /// The text, if it is a string. Local.

@@ -54,10 +54,12 @@ func texts(_ table: Table) -> [[String?]] {
     (0..<table.rowCount).map { row in
         table.columns.map { column in
             switch column.type {
-            case .int64, .date, .datetime: column.int64(at: row).map { "\($0)" }
+            case .uint64: column.uint64(at: row).map { "\($0)" }
+            case .float32: column.float64(at: row).map { "\(Float($0))" }
             case .float64: column.float64(at: row).map { "\($0)" }
             case .bool: column.bool(at: row).map { "\($0)" }
-            case .string: column.string(at: row)
+            case .string, .category: column.string(at: row)
+            default: column.int64(at: row).map { "\($0)" }
             }
         }
     }

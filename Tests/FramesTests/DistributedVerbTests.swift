@@ -3,7 +3,9 @@ import Testing
 
 @testable import Frames
 
-private let types: [DataType] = [.int64, .string, .float64, .bool, .date, .datetime]
+private let types: [DataType] = [
+    .int64, .string, .float64, .bool, .date, .datetime, .int8, .uint16, .uint64, .float32, .category,
+]
 
 @Suite struct DistributedVerbTests {
     private func table(_ seed: UInt64, _ types: [DataType], count: Int, distinct: Int) -> Table {

@@ -6,6 +6,7 @@
 enum Cell: Hashable, CustomStringConvertible {
     case null
     case int(Int64)
+    case unsigned(UInt64)
     case float(UInt64)
     case bool(Bool)
     case string(String)
@@ -14,6 +15,7 @@ enum Cell: Hashable, CustomStringConvertible {
         switch self {
         case .null: "null"
         case .int(let value): "\(value)"
+        case .unsigned(let value): "\(value)"
         case .float(let bits): "\(Double(bitPattern: bits))"
         case .bool(let value): "\(value)"
         case .string(let value): "\"\(value)\""
@@ -30,6 +32,7 @@ enum Cell: Hashable, CustomStringConvertible {
     static func isLess(_ first: Cell, _ second: Cell) -> Bool {
         switch (first, second) {
         case (.int(let first), .int(let second)): return first < second
+        case (.unsigned(let first), .unsigned(let second)): return first < second
         case (.bool(let first), .bool(let second)): return !first && second
         case (.string(let first), .string(let second)):
             return Array(first.utf8).lexicographicallyPrecedes(Array(second.utf8))
@@ -46,10 +49,12 @@ extension Column {
     func cell(_ row: Int) -> Cell {
         if isNull(at: row) { return .null }
         switch type {
-        case .int64, .date, .datetime: return int64(at: row).map { .int($0) } ?? .null
-        case .float64: return float64(at: row).map { .float(value: $0) } ?? .null
+        case .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .date, .datetime, .duration:
+            return int64(at: row).map { .int($0) } ?? .null
+        case .uint64: return uint64(at: row).map { .unsigned($0) } ?? .null
+        case .float32, .float64: return float64(at: row).map { .float(value: $0) } ?? .null
         case .bool: return bool(at: row).map { .bool($0) } ?? .null
-        case .string: return string(at: row).map { .string($0) } ?? .null
+        case .string, .category: return string(at: row).map { .string($0) } ?? .null
         }
     }
 
@@ -83,6 +88,17 @@ extension SeededRandom {
         let column: Column
         switch type {
         case .int64: column = Column(values { Int64($0) - 5 })
+        case .int8: column = Column(values { Int8(truncatingIfNeeded: $0 &* 37 - 128) })
+        case .int16: column = Column(values { Int16(truncatingIfNeeded: $0 &* 9973 - 32768) })
+        case .int32: column = Column(values { Int32(truncatingIfNeeded: $0) &* 0x3001 - 7 })
+        case .uint8: column = Column(values { UInt8(truncatingIfNeeded: $0 &* 37) })
+        case .uint16: column = Column(values { UInt16(truncatingIfNeeded: $0 &* 9973) })
+        case .uint32: column = Column(values { UInt32(truncatingIfNeeded: $0) &* 0xC000_0001 })
+        case .uint64: column = Column(values { UInt64($0) &* 0xC000_0000_0000_0001 })
+        case .duration: column = Column(durations: values { Int64($0) * 1_000_003 - 9 })
+        case .float32:
+            let odd: [Float] = [.nan, 0, -0.0, .infinity, -.infinity, 0.1, 16_777_216]
+            column = Column(values { $0 < odd.count ? odd[$0] : Float($0) * 0.37 - 3 })
         case .datetime: column = Column(datetimes: values { Int64($0) &* 0x3_0000_0000_0001 })
         case .date: column = Column(dates: values { Int32($0) - 3 })
         case .bool: column = Column(values { $0 & 1 == 1 })
@@ -91,12 +107,13 @@ extension SeededRandom {
                 .nan, 0, -0.0, .infinity, -.infinity, -1.5, Double.leastNonzeroMagnitude,
             ]
             column = Column(values { $0 < odd.count ? odd[$0] : Double($0) * 0.37 - 3 })
-        case .string:
+        case .string, .category:
             let odd = [
                 "", "a", "a\0", "aa", "ä", "abcdefg", "abcdefgh", "abcdefghi", "abcdefgh\0",
                 "日本語のとても長い文字列", "abcdefghabcdefgh", "abcdefghabcdefg",
             ]
-            column = Column(values { $0 < odd.count ? odd[$0] : "key number \($0 % 7) \($0)" })
+            let texts = values { $0 < odd.count ? odd[$0] : "key number \($0 % 7) \($0)" }
+            column = type == .string ? Column(texts) : Column(categories: texts)
         }
         return column.slice(before..<before + count)
     }

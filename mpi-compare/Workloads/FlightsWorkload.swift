@@ -106,10 +106,11 @@ extension Cell {
     /// One value of a column; dates and datetimes as their numbers.
     init(_ column: Column, _ row: Int) {
         switch column.type {
-        case .int64, .date, .datetime:
+        case .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64, .date, .datetime,
+            .duration:
             self = column.int64(at: row).map { .integer(Int($0)) } ?? .null
-        case .float64: self = column.float64(at: row).map { .number($0) } ?? .null
-        case .string: self = column.string(at: row).map { .text($0) } ?? .null
+        case .float32, .float64: self = column.float64(at: row).map { .number($0) } ?? .null
+        case .string, .category: self = column.string(at: row).map { .text($0) } ?? .null
         case .bool: self = column.bool(at: row).map { .text("\($0)") } ?? .null
         }
     }

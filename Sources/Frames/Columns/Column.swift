@@ -14,19 +14,23 @@ public struct Column: Sendable {
     let values: Buffer
     /// Strings only: Int64 offsets into `values`, one more than values.
     let offsets: Buffer?
+    /// Categories only: what the codes stand for.
+    let dictionary: CategoryDictionary?
     /// This column's first value within the buffers.
     let start: Int
 
     init(
         type: DataType, count: Int, values: Buffer, offsets: Buffer? = nil,
-        validity: Bitmap? = nil, start: Int = 0
+        validity: Bitmap? = nil, start: Int = 0, dictionary: CategoryDictionary? = nil
     ) {
         assert(validity.map { $0.count == count } ?? true, "a validity bit per value")
         assert((type == .string) == (offsets != nil), "offsets belong to strings")
+        assert((type == .category) == (dictionary != nil), "dictionaries belong to categories")
         self.type = type
         self.count = count
         self.values = values
         self.offsets = offsets
+        self.dictionary = dictionary
         self.validity = validity
         self.start = start
     }
@@ -42,19 +46,26 @@ public struct Column: Sendable {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "slice out of range")
         return Column(
             type: type, count: range.count, values: values, offsets: offsets,
-            validity: validity?.slice(range), start: start + range.lowerBound)
+            validity: validity?.slice(range), start: start + range.lowerBound,
+            dictionary: dictionary)
     }
 
     /// The same values with other validity.
     func with(validity: Bitmap?) -> Column {
         Column(
             type: type, count: count, values: values, offsets: offsets, validity: validity,
-            start: start)
+            start: start, dictionary: dictionary)
+    }
+
+    /// Other values of the same type, and of the same dictionary; not for strings.
+    func with(values: Buffer, count: Int, validity: Bitmap?) -> Column {
+        Column(
+            type: type, count: count, values: values, validity: validity, dictionary: dictionary)
     }
 
     /// The same bits under another type of the same layout (datetime as int64).
     func reinterpreted(as type: DataType) -> Column {
-        assert(type.fixedWidth == self.type.fixedWidth, "layouts differ")
+        assert(type.layout == self.type.layout && dictionary == nil, "layouts differ")
         return Column(
             type: type, count: count, values: values, offsets: offsets, validity: validity,
             start: start)
@@ -90,54 +101,16 @@ extension Column {
         UnsafePointer(values.elements(as: UInt8.self))
     }
 
-    /// The UTF-8 bytes of string `index`; empty for nulls made by builders.
+    /// The UTF-8 bytes of string `index`, of a category too; empty for nulls made by builders.
     @inline(__always)
     func utf8(at index: Int) -> UnsafeBufferPointer<UInt8> {
+        if let dictionary {
+            if isNull(at: index) { return UnsafeBufferPointer(start: nil, count: 0) }
+            return dictionary.values.utf8(at: Int(pointer(as: UInt32.self)[index]))
+        }
         let offsets = stringOffsets
         return UnsafeBufferPointer(
             start: stringBytes + Int(offsets[index]),
             count: Int(offsets[index + 1] - offsets[index]))
-    }
-}
-
-// Values one by one: for tests, printing and small results, not for loops over many rows.
-extension Column {
-    /// int64, date (days) and datetime (µs) values.
-    public func int64(at index: Int) -> Int64? {
-        precondition(index >= 0 && index < count, "row \(index) of \(count)")
-        if isNull(at: index) { return nil }
-        return type == .date
-            ? Int64(pointer(as: Int32.self)[index]) : pointer(as: Int64.self)[index]
-    }
-
-    public func float64(at index: Int) -> Double? {
-        precondition(index >= 0 && index < count, "row \(index) of \(count)")
-        return isNull(at: index) ? nil : pointer(as: Double.self)[index]
-    }
-
-    public func bool(at index: Int) -> Bool? {
-        precondition(index >= 0 && index < count, "row \(index) of \(count)")
-        return isNull(at: index) ? nil : bits[index]
-    }
-
-    public func string(at index: Int) -> String? {
-        precondition(index >= 0 && index < count, "row \(index) of \(count)")
-        return isNull(at: index) ? nil : String(decoding: utf8(at: index), as: UTF8.self)
-    }
-
-    /// All values of an int64, date or datetime column.
-    public var int64s: [Int64?] { (0..<count).map { int64(at: $0) } }
-    public var float64s: [Double?] { (0..<count).map { float64(at: $0) } }
-    public var bools: [Bool?] { (0..<count).map { bool(at: $0) } }
-    public var strings: [String?] { (0..<count).map { string(at: $0) } }
-
-    /// The values in place, without nulls' absence: check `validity`. The type's own width.
-    public func withUnsafeValues<Element: BitwiseCopyable, Result, Failure: Error>(
-        as type: Element.Type, _ body: (UnsafeBufferPointer<Element>) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        precondition(
-            MemoryLayout<Element>.stride == self.type.fixedWidth, "\(type) for \(self.type)")
-        defer { withExtendedLifetime(values) {} }
-        return try body(UnsafeBufferPointer(start: pointer(as: type), count: count))
     }
 }

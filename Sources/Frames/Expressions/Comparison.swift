@@ -7,26 +7,46 @@ extension Evaluation {
         case equal, notEqual, less, lessOrEqual
     }
 
+    /// Of two operands of one type.
     static func compare(
+        _ operation: BinaryOperator, _ left: Operand, _ right: Operand, _ count: Int
+    ) -> Column {
+        switch operation {
+        case .equal: compare(Comparison.equal, left, right, count)
+        case .notEqual: compare(Comparison.notEqual, left, right, count)
+        case .less: compare(Comparison.less, left, right, count)
+        case .lessOrEqual: compare(Comparison.lessOrEqual, left, right, count)
+        case .greater: compare(Comparison.less, right, left, count)
+        default: compare(Comparison.lessOrEqual, right, left, count)
+        }
+    }
+
+    private static func compare(
         _ comparison: Comparison, _ left: Operand, _ right: Operand, _ count: Int
     ) -> Column {
         let validity = validity(left, right)
-        defer { withExtendedLifetime((left, right)) {} }
         let bits: Bitmap
-        switch (left.type, right.type) {
-        case (.int64, .int64), (.datetime, .datetime):
-            bits = compare(comparison, left.int64s, right.int64s, count)
-        case (.date, .date):
-            bits = compare(comparison, left.int32s, right.int32s, count)
-        case (.bool, .bool):
+        switch left.type {
+        case .bool:
             bits = compareBits(comparison, left.column(count: count), right.column(count: count))
-        case (.string, .string):
+        case .string:
             bits = compareStrings(comparison, left, right, count)
+        case .date:
+            bits = compare(comparison, left.int32s, right.int32s, count)
         default:
-            let (left, right) = (left.asFloat64, right.asFloat64)
-            bits = compare(comparison, left.float64s, right.float64s, count)
+            let isUnsigned = left.type == .uint64
+            let (left, right) = (left.widened, right.widened)
+            if left.type == .float64 {
+                bits = compare(comparison, left.float64s, right.float64s, count)
+            } else if isUnsigned {
+                let (l, r): (Values<UInt64>, Values<UInt64>) = (left.values(), right.values())
+                bits = compare(comparison, l, r, count)
+            } else {
+                bits = compare(comparison, left.int64s, right.int64s, count)
+            }
             withExtendedLifetime((left, right)) {}
         }
+        withExtendedLifetime((left, right)) {}
         return bool(bits, validity)
     }
 
@@ -91,8 +111,6 @@ extension Evaluation {
 
     /// `left`, or `right` where it is null.
     static func fillNull(_ left: Operand, _ right: Operand, _ count: Int) -> Column {
-        var (left, right) = (left, right)
-        if left.type != right.type { (left, right) = (left.asFloat64, right.asFloat64) }
         let column = left.column(count: count)
         guard let validity = column.validity, validity.setCount < count else {
             return column.with(validity: nil)

@@ -22,13 +22,14 @@ enum Operand {
 
 extension Expression {
     /// The column this computes from the rows of `table`. Local; a plain column is not copied.
-    func evaluate(on table: Table) -> Column {
-        node.evaluate(on: table).column(count: table.rowCount)
+    /// - Throws: `malformedValue` for what a strict cast refuses.
+    func evaluate(on table: Table) throws(FrameError) -> Column {
+        try node.evaluate(on: table).column(count: table.rowCount)
     }
 }
 
 extension Expression.Node {
-    func evaluate(on table: Table) -> Operand {
+    func evaluate(on table: Table) throws(FrameError) -> Operand {
         switch self {
         case .column(let name):
             guard let index = table.schema.index(of: name) else {
@@ -38,18 +39,26 @@ extension Expression.Node {
         case .literal(let literal):
             return .constant(literal)
         case .unary(let operation, let operand):
-            let operand = operand.evaluate(on: table).column(count: table.rowCount)
+            let operand = try operand.evaluate(on: table).column(count: table.rowCount)
             return .column(Evaluation.unary(operation, operand))
         case .binary(let operation, let left, let right):
             return .column(
                 Evaluation.binary(
-                    operation, left.evaluate(on: table), right.evaluate(on: table),
+                    operation, try left.evaluate(on: table), try right.evaluate(on: table),
                     count: table.rowCount))
-        case .cast(let operand, let type):
-            let operand = operand.evaluate(on: table).column(count: table.rowCount)
-            return .column(Evaluation.cast(operand, to: type))
+        case .cast(let operand, let type, let isStrict):
+            let column = try operand.evaluate(on: table).column(count: table.rowCount)
+            let result = Evaluation.cast(column, to: type)
+            if isStrict, let row = Evaluation.lostRow(column, result) {
+                throw FrameError(
+                    .malformedValue, operation: "cast",
+                    reason: "\(CellText.text(column, row)), a \(column.type) in row \(row), is no "
+                        + "\(type); use cast(.\(type), strict: false) for null",
+                    column: operand.leftmostColumn)
+            }
+            return .column(result)
         case .datePart(let part, let operand):
-            let operand = operand.evaluate(on: table).column(count: table.rowCount)
+            let operand = try operand.evaluate(on: table).column(count: table.rowCount)
             return .column(Evaluation.datePart(part, operand))
         }
     }
@@ -73,31 +82,35 @@ enum Evaluation {
         case .not:
             return bool(operand.bits.not(), operand.validity)
         case .isNaN:
-            let values = operand.pointer(as: Double.self)
-            defer { withExtendedLifetime(operand) {} }
-            return bool(Bitmap(count: count) { values[$0].isNaN }, operand.validity)
+            let wide = Kernels.widened(operand)
+            let values = wide.pointer(as: Double.self)
+            defer { withExtendedLifetime(wide) {} }
+            return bool(Bitmap(count: count) { values[$0].isNaN }, wide.validity)
         case .negate:
-            return binary(
-                .subtract, .constant(operand.type == .int64 ? .int64(0) : .float64(-0.0)),
-                .column(operand), count: count)
+            return arithmetic(
+                .subtract, .constant(operand.type.isFloat ? .float64(-0.0) : .int64(0)),
+                .column(operand), count, BinarySignature(both: operand.type, result: operand.type))
         }
     }
 
     static func binary(
         _ operation: BinaryOperator, _ left: Operand, _ right: Operand, count: Int
     ) -> Column {
+        guard let signature = BinarySignature(operation, left.operandType, right.operandType)
+        else {
+            preconditionFailure("\(operation) of \(left.type) and \(right.type) was checked")
+        }
         switch operation {
-        case .add, .subtract, .multiply, .divide, .remainder:
-            return arithmetic(operation, left, right, count)
-        case .equal: return compare(.equal, left, right, count)
-        case .notEqual: return compare(.notEqual, left, right, count)
-        case .less: return compare(.less, left, right, count)
-        case .lessOrEqual: return compare(.lessOrEqual, left, right, count)
-        case .greater: return compare(.less, right, left, count)
-        case .greaterOrEqual: return compare(.lessOrEqual, right, left, count)
+        case .add, .subtract, .multiply, .divide, .remainder, .floorDivide:
+            return arithmetic(operation, left, right, count, signature)
+        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
+            return compare(
+                operation, left.cast(to: signature.left), right.cast(to: signature.right), count)
         case .and: return and(left.column(count: count), right.column(count: count))
         case .or: return or(left.column(count: count), right.column(count: count))
-        case .fillNull: return fillNull(left, right, count)
+        case .fillNull:
+            return fillNull(
+                left.cast(to: signature.left), right.cast(to: signature.right), count)
         }
     }
 
@@ -138,54 +151,6 @@ enum Evaluation {
         let (left, right) = (states(left), states(right))
         let yes = left.yes.or(right.yes)
         return bool(yes, yes.or(left.no.and(right.no)))
-    }
-
-    // MARK: Arithmetic
-
-    private static func arithmetic(
-        _ operation: BinaryOperator, _ left: Operand, _ right: Operand, _ count: Int
-    ) -> Column {
-        let validity = validity(left, right)
-        if left.type == .int64 && right.type == .int64 && operation != .divide {
-            defer { withExtendedLifetime((left, right)) {} }
-            return int64(operation, left.int64s, right.int64s, count, validity)
-        }
-        let (left, right) = (left.asFloat64, right.asFloat64)
-        defer { withExtendedLifetime((left, right)) {} }
-        let (l, r) = (left.float64s, right.float64s)
-        let result = Buffer(byteCount: count * 8)
-        let output = result.elements(as: Double.self)
-        switch operation {
-        case .add: map(l, r, count) { output[$0] = $1 + $2 }
-        case .subtract: map(l, r, count) { output[$0] = $1 - $2 }
-        case .multiply: map(l, r, count) { output[$0] = $1 * $2 }
-        case .divide: map(l, r, count) { output[$0] = $1 / $2 }
-        default: map(l, r, count) { output[$0] = $1 - ($1 / $2).rounded(.down) * $2 }
-        }
-        return Column(type: .float64, count: count, values: result, validity: validity)
-    }
-
-    private static func int64(
-        _ operation: BinaryOperator, _ l: Values<Int64>, _ r: Values<Int64>, _ count: Int,
-        _ validity: Bitmap?
-    ) -> Column {
-        let result = Buffer(byteCount: count * 8)
-        let output = result.elements(as: Int64.self)
-        var validity = validity
-        switch operation {
-        case .add: map(l, r, count) { output[$0] = $1 &+ $2 }
-        case .subtract: map(l, r, count) { output[$0] = $1 &- $2 }
-        case .multiply: map(l, r, count) { output[$0] = $1 &* $2 }
-        default:
-            // Division by 0 is null; by −1 the remainder is 0, also where the quotient overflows.
-            map(l, r, count) { row, left, right in
-                let rest = right == 0 || right == -1 ? 0 : left % right
-                output[row] = rest != 0 && (rest < 0) != (right < 0) ? rest + right : rest
-            }
-            let nonzero = bits(r, r, count) { right, _ in right != 0 }
-            if nonzero.setCount < count { validity = validity.map { $0.and(nonzero) } ?? nonzero }
-        }
-        return Column(type: .int64, count: count, values: result, validity: validity)
     }
 
     // MARK: Loops

@@ -4,10 +4,13 @@
 
 /// A computation over the columns of a row: `col("distance") / col("hours") > 400`.
 ///
-/// Columns that meet in arithmetic or comparisons must be of one type, except that int64 becomes
-/// float64 beside a float64. A null operand gives null, `&&` and `||` follow SQL's three-valued
-/// logic, and a comparison with NaN follows IEEE 754 (only `!=` holds). int64 arithmetic wraps
-/// around. `/` is always float64; `%` takes the sign of its divisor, and is null where that is 0.
+/// Numbers of different types that meet become the narrowest type that holds both (int8 and uint8:
+/// int16; any integer beside float64: float64); a number written in the program takes the type of
+/// what it meets, if it fits. A date beside a datetime is its midnight; differences of times are
+/// durations. A null operand gives null, `&&` and `||` follow SQL's three-valued logic, and a
+/// comparison with NaN follows IEEE 754 (only `!=` holds). Integer arithmetic wraps around in its
+/// own width. `/` is always float64; `%` takes the sign of its divisor; integer division and
+/// remainder by 0 are null.
 ///
 /// Local: building and checking one costs nothing per row.
 public struct Expression: Sendable {
@@ -16,7 +19,8 @@ public struct Expression: Sendable {
         case literal(Literal)
         case unary(UnaryOperator, Node)
         case binary(BinaryOperator, Node, Node)
-        case cast(Node, DataType)
+        /// Strict: what does not fit is an error, not null.
+        case cast(Node, DataType, isStrict: Bool)
         case datePart(DatePart, Node)
     }
 
@@ -51,13 +55,16 @@ public func lit(_ value: String) -> Expression { Expression(.literal(.string(val
 public func lit(_ value: Bool) -> Expression { Expression(.literal(.bool(value))) }
 
 /// A constant inside an expression.
-enum Literal: Sendable, Hashable {
+enum Literal: Sendable {
     case int64(Int64)
     case float64(Double)
     case bool(Bool)
     case string(String)
     case date(Int32)
     case datetime(Int64)
+    case duration(Int64)
+    /// Of any type: a column of one value.
+    case typed(Column)
 }
 
 enum UnaryOperator: String, Sendable {
@@ -72,6 +79,7 @@ enum BinaryOperator: String, Sendable {
     case multiply = "*"
     case divide = "/"
     case remainder = "%"
+    case floorDivide = "//"
     case equal = "=="
     case notEqual = "!="
     case less = "<"
@@ -103,7 +111,7 @@ extension Expression.Node {
         switch self {
         case .column(let name): name
         case .literal: nil
-        case .unary(_, let operand), .cast(let operand, _), .datePart(_, let operand):
+        case .unary(_, let operand), .cast(let operand, _, _), .datePart(_, let operand):
             operand.leftmostColumn
         case .binary(_, let left, let right): left.leftmostColumn ?? right.leftmostColumn
         }
@@ -114,7 +122,7 @@ extension Expression.Node {
         switch self {
         case .column(let name): visit(name)
         case .literal: break
-        case .unary(_, let operand), .cast(let operand, _), .datePart(_, let operand):
+        case .unary(_, let operand), .cast(let operand, _, _), .datePart(_, let operand):
             operand.forEachColumn(visit)
         case .binary(_, let left, let right):
             left.forEachColumn(visit)
@@ -137,10 +145,12 @@ extension Expression.Node: CustomStringConvertible {
         case .unary(.negate, let operand): "-\(operand)"
         case .unary(.not, let operand): "!\(operand)"
         case .unary(let operation, let operand): "\(operand).\(operation.rawValue)"
+        case .binary(.floorDivide, let left, let right): "\(left).floorDivide(\(right))"
         case .binary(.fillNull, let left, let right): "\(left).fillNull(\(right))"
         case .binary(let operation, let left, let right):
             "(\(left) \(operation.rawValue) \(right))"
-        case .cast(let operand, let type): "\(operand).cast(\(type))"
+        case .cast(let operand, let type, let isStrict):
+            "\(operand).cast(\(type)\(isStrict ? "" : ", strict: false"))"
         case .datePart(let part, let operand): "\(operand).\(part.rawValue)"
         }
     }
@@ -155,6 +165,8 @@ extension Literal {
         case .string: .string
         case .date: .date
         case .datetime: .datetime
+        case .duration: .duration
+        case .typed(let column): column.type
         }
     }
 }
@@ -168,6 +180,8 @@ extension Literal: CustomStringConvertible {
         case .string(let value): "\"\(value)\""
         case .date(let days): "date(\(days))"
         case .datetime(let microseconds): "datetime(\(microseconds))"
+        case .duration(let microseconds): "duration(\(microseconds))"
+        case .typed(let column): CellText.text(column, 0)
         }
     }
 }

@@ -28,6 +28,10 @@ extension Expression {
     public static func % (left: Expression, right: Expression) -> Expression {
         binary(.remainder, left, right)
     }
+    /// The quotient rounded down, of the operands' type; null where an integer divisor is 0. Local.
+    public func floorDivide(_ divisor: Expression) -> Expression {
+        Expression.binary(.floorDivide, self, divisor)
+    }
     /// The negative of a number. Local.
     public static prefix func - (operand: Expression) -> Expression {
         Expression(.unary(.negate, operand.node))
@@ -84,10 +88,16 @@ extension Expression {
 
     /// The value as another type. Local.
     ///
-    /// Numbers, bool and text convert into one another, dates into datetimes and back (to the day
-    /// before), dates and datetimes from and to int64 (days, µs). What does not fit (`"abc"` as
-    /// int64, NaN as int64) becomes null.
-    public func cast(_ type: DataType) -> Expression { Expression(.cast(node, type)) }
+    /// Numbers, bool and text convert into one another, floats towards zero; dates into datetimes
+    /// and back (to the day before), dates, datetimes and durations from and to integers (days, µs);
+    /// times and text in ISO 8601.
+    /// - Parameter strict: what does not fit (`"abc"`, NaN or 300 as int8) is an error that names
+    ///   value and row; if false, it becomes null. A cast that can fail costs its verb one exchange
+    ///   of 120 bytes per pair of ranks, so that all ranks learn of it.
+    /// - Throws: the verb it is part of throws `malformedValue`, on all ranks.
+    public func cast(_ type: DataType, strict: Bool = true) -> Expression {
+        Expression(.cast(node, type, isStrict: strict))
+    }
 
     /// The year of a date or datetime, UTC, as int64. Local.
     public var year: Expression { Expression(.datePart(.year, node)) }

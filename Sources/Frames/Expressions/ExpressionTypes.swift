@@ -46,10 +46,20 @@ extension Expression.Node {
             let type = try operand.type(in: schema, context)
             return try checkUnary(operation, type, context)
         case .binary(let operation, let left, let right):
-            let left = try left.type(in: schema, context)
-            let right = try right.type(in: schema, context)
-            return try checkBinary(operation, left, right, context)
-        case .cast(let operand, let target):
+            let leftType = try left.type(in: schema, context)
+            let rightType = try right.type(in: schema, context)
+            let signature = BinarySignature(
+                operation, OperandType(type: leftType, literal: left.literal),
+                OperandType(type: rightType, literal: right.literal))
+            guard let signature else {
+                throw mismatch(
+                    leftType == rightType
+                        ? "\(operation.rawValue) is not defined for \(leftType)"
+                        : "\(leftType) and \(rightType) do not go together with "
+                            + "\(operation.rawValue); cast one", context)
+            }
+            return signature.result
+        case .cast(let operand, let target, _):
             let type = try operand.type(in: schema, context)
             guard type.converts(to: target) else {
                 throw mismatch("\(type) cannot be cast to \(target)", context)
@@ -74,51 +84,31 @@ extension Expression.Node {
     ) throws(FrameError) -> DataType {
         switch operation {
         case .isNull, .isNotNull: return .bool
-        case .negate where type.isNumeric: return type
+        case .negate where type.isNumeric || type == .duration: return type
         case .not where type == .bool: return .bool
-        case .isNaN where type == .float64: return .bool
+        case .isNaN where type.isFloat: return .bool
         case .negate, .not, .isNaN:
             throw mismatch("\(operation.rawValue) is not defined for \(type)", context)
         }
     }
-
-    private func checkBinary(
-        _ operation: BinaryOperator, _ left: DataType, _ right: DataType, _ context: CheckContext
-    ) throws(FrameError) -> DataType {
-        let common: DataType? =
-            left == right ? left : left.isNumeric && right.isNumeric ? .float64 : nil
-        guard let common else {
-            throw mismatch(
-                "\(left) and \(right) do not go together with \(operation.rawValue); cast one",
-                context)
-        }
-        let isDefined: Bool
-        let result: DataType
-        switch operation {
-        case .add, .subtract, .multiply, .remainder:
-            (isDefined, result) = (common.isNumeric, common)
-        case .divide: (isDefined, result) = (common.isNumeric, .float64)
-        case .and, .or: (isDefined, result) = (common == .bool, .bool)
-        case .fillNull: (isDefined, result) = (true, common)
-        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
-            (isDefined, result) = (true, .bool)
-        }
-        guard isDefined else {
-            throw mismatch("\(operation.rawValue) is not defined for \(common)", context)
-        }
-        return result
-    }
 }
 
-extension DataType {
-    /// Is there a cast? Every type converts to itself.
-    func converts(to target: DataType) -> Bool {
-        switch (self, target) {
-        case (.int64, _), (.string, .int64), (.string, .float64), (.string, .bool): true
-        case (.float64, .int64), (.float64, .string), (.float64, .bool): true
-        case (.bool, .int64), (.bool, .float64), (.bool, .string): true
-        case (.date, .datetime), (.datetime, .date), (.date, .int64), (.datetime, .int64): true
-        default: self == target
+extension Expression.Node {
+    /// The constant this is, if it is one.
+    var literal: Literal? { if case .literal(let literal) = self { literal } else { nil } }
+
+    /// Can evaluating it fail for some values? Then ranks agree on the outcome before they go on.
+    func canFail(in schema: Schema) -> Bool {
+        switch self {
+        case .column, .literal: return false
+        case .unary(_, let operand), .datePart(_, let operand): return operand.canFail(in: schema)
+        case .binary(_, let left, let right):
+            return left.canFail(in: schema) || right.canFail(in: schema)
+        case .cast(let operand, let target, let isStrict):
+            if operand.canFail(in: schema) { return true }
+            let context = CheckContext(operation: "cast", origin: Origin(file: "", line: 0))
+            guard isStrict, let type = try? operand.type(in: schema, context) else { return false }
+            return !type.alwaysConverts(to: target)
         }
     }
 }
@@ -132,12 +122,13 @@ extension Aggregate {
         case .len, .count: return Field(name, .int64)
         case .min, .max: return Field(name, type)
         case .sum, .mean:
-            guard type.isNumeric || type == .bool else {
+            let isSum = function == .sum
+            guard type.isNumeric || type == .bool || type == .duration && isSum else {
                 throw context.error(
                     .typeMismatch, "the \(function.rawValue) of \(type) is not defined",
                     column: operand.node.leftmostColumn)
             }
-            return Field(name, function == .mean || type == .float64 ? .float64 : .int64)
+            return Field(name, isSum ? type.sumType : .float64)
         }
     }
 }

@@ -13,37 +13,48 @@ extension Operand {
         }
     }
 
-    var int64s: Values<Int64> {
+    var operandType: OperandType {
         switch self {
-        case .column(let column): .many(column.pointer(as: Int64.self))
-        case .constant(.int64(let value)), .constant(.datetime(let value)): .one(value)
-        case .constant: preconditionFailure("not a 64-bit integer")
+        case .column(let column): OperandType(type: column.type, literal: nil)
+        case .constant(let literal): OperandType(type: literal.type, literal: literal)
         }
     }
 
-    var int32s: Values<Int32> {
+    /// The same values as another type, which holds them.
+    func cast(to type: DataType) -> Operand {
         switch self {
-        case .column(let column): .many(column.pointer(as: Int32.self))
-        case .constant(.date(let value)): .one(value)
-        case .constant: preconditionFailure("not a date")
+        case .column(let column): .column(Evaluation.cast(column, to: type))
+        case .constant(let literal) where literal.type == type: self
+        case .constant(let literal):
+            .column(Evaluation.cast(literal.column(count: 1), to: type)).repeated
         }
     }
 
-    var float64s: Values<Double> {
+    /// A column of one value as a constant.
+    private var repeated: Operand {
+        guard case .column(let column) = self else { return self }
+        return .constant(.typed(column))
+    }
+
+    /// As int64 or float64.
+    var widened: Operand {
         switch self {
-        case .column(let column): .many(column.pointer(as: Double.self))
-        case .constant(.float64(let value)): .one(value)
-        case .constant: preconditionFailure("not a float64")
+        case .column(let column): .column(Kernels.widened(column))
+        case .constant(let literal): .constant(.typed(Kernels.widened(literal.column(count: 1))))
         }
     }
 
-    /// The same numbers as float64.
-    var asFloat64: Operand {
+    var int64s: Values<Int64> { values() }
+    var int32s: Values<Int32> { values() }
+    var float64s: Values<Double> { values() }
+
+    func values<Element: BitwiseCopyable>() -> Values<Element> {
         switch self {
-        case .column(let column) where column.type == .int64:
-            .column(Evaluation.cast(column, to: .float64))
-        case .constant(.int64(let value)): .constant(.float64(Double(value)))
-        case .column, .constant: self
+        case .column(let column): return .many(column.pointer(as: Element.self))
+        case .constant(let literal):
+            let column = literal.column(count: 1)
+            defer { withExtendedLifetime(column) {} }
+            return .one(column.pointer(as: Element.self)[0])
         }
     }
 }
@@ -52,11 +63,16 @@ extension Literal {
     /// The constant `count` times.
     func column(count: Int) -> Column {
         switch self {
-        case .int64(let value), .datetime(let value): filled(value, count)
+        case .int64(let value), .datetime(let value), .duration(let value): filled(value, count)
         case .float64(let value): filled(value, count)
         case .date(let value): filled(value, count)
         case .bool(let value): Evaluation.bool(Bitmap(repeating: value, count: count), nil)
         case .string(let value): strings(value, count)
+        case .typed(let column):
+            count == 1
+                ? column
+                : Kernels.gather(
+                    column, RowIndices(buffer: Buffer(zeroedByteCount: count * 8), count: count))
         }
     }
 

@@ -48,7 +48,7 @@ struct AccumulatorPlan {
             }
             let type = chunks[0].columns[column].type
             let hasNulls = chunks.contains { $0.columns[column].validity != nil }
-            let isInteger = type == .int64 || type == .datetime
+            let isInteger = type.storage == .int64
             guard isInteger || type == .float64 || aggregate.function == .count else { return nil }
             let kind: Word.Kind
             switch aggregate.function {
@@ -64,7 +64,7 @@ struct AccumulatorPlan {
             }
             let isExtreme = aggregate.function == .min || aggregate.function == .max
             let resultType: DataType =
-                isExtreme ? type : kind == .integerSum ? .int64 : .float64
+                isExtreme ? type : aggregate.function == .sum ? type.sumType : .float64
             outputs.append(
                 Output(
                     word: add(kind, column), type: resultType,

@@ -11,8 +11,9 @@ extension Kernels {
         case .len: return lens(groups)
         case .count: return counts(chunks, groups)
         case .sum:
-            return chunks[0].type == .float64
-                ? floatSums(chunks, groups) : integerSums(chunks, groups)
+            return chunks[0].type.isFloat
+                ? floatSums(chunks, groups)
+                : integerSums(chunks, groups).reinterpreted(as: chunks[0].type.sumType)
         case .floatSum: return floatSums(chunks.map(asFloats), groups)
         case .min: return extremes(chunks, groups, greatest: false)
         case .max: return extremes(chunks, groups, greatest: true)
@@ -61,7 +62,7 @@ extension Kernels {
         let totals = buffer.elements(as: Int64.self)
         var firstRow = 0
         for chunk in chunks {
-            let codes = chunk.type == .bool ? plainCodes(chunk) : chunk
+            let codes = widened(chunk)
             let values = codes.pointer(as: Int64.self)
             forEachValue(codes, from: firstRow, groups) { group, row in
                 totals[group] &+= values[row]
@@ -77,10 +78,12 @@ extension Kernels {
         let totals = buffer.elements(as: Double.self)
         var firstRow = 0
         for chunk in chunks {
-            let values = chunk.pointer(as: Double.self)
-            forEachValue(chunk, from: firstRow, groups) { group, row in
+            let wide = widened(chunk)
+            let values = wide.pointer(as: Double.self)
+            forEachValue(wide, from: firstRow, groups) { group, row in
                 totals[group] += values[row]
             }
+            withExtendedLifetime(wide) {}
             firstRow += chunk.count
         }
         return Column(type: .float64, count: groups.count, values: buffer)
@@ -92,13 +95,13 @@ extension Kernels {
     ) -> Column {
         let column = concat(chunks)
         defer { withExtendedLifetime(column) {} }
-        switch column.type {
-        case .int64, .datetime:
+        switch column.type.storage {
+        case .int64:
             return extremes(
                 column, column.pointer(as: Int64.self), groups,
                 initial: greatest ? Int64.min : Int64.max
             ) { greatest ? max($0, $1) : min($0, $1) }
-        case .date:
+        case .int32:
             return extremes(
                 column, column.pointer(as: Int32.self), groups,
                 initial: greatest ? Int32.min : Int32.max
@@ -108,7 +111,16 @@ extension Kernels {
             return extremes(column, column.pointer(as: Double.self), groups, initial: .nan) {
                 greatest ? Double.maximum($0, $1) : Double.minimum($0, $1)
             }
-        case .bool, .string: return rowExtremes(column, groups, greatest: greatest)
+        case .uint32 where column.dictionary != nil:
+            return rowExtremes(column, groups, greatest: greatest)
+        case .uint64:
+            let ordered = flipped(column.reinterpreted(as: .int64))
+            return flipped(extremes([ordered], groups, greatest: greatest))
+                .reinterpreted(as: .uint64)
+        case .int8, .int16, .uint8, .uint16, .uint32, .float32:
+            return narrowed(
+                extremes([widened(column)], groups, greatest: greatest), to: column.type)
+        case .bits, .strings: return rowExtremes(column, groups, greatest: greatest)
         }
     }
 
@@ -147,7 +159,7 @@ extension Kernels {
         let best = buffer.elements(as: Int.self)
         for group in 0..<groups.count { best[group] = -1 }
         let isBetter: (Int, Int) -> Bool
-        if column.type == .string {
+        if column.type.isText {
             isBetter = { compareBytes(column.utf8(at: $0), column.utf8(at: $1)) < 0 }
         } else {
             let bits = column.bits

@@ -2,10 +2,10 @@
 // ranks matters, yet one changed, dropped or doubled row shows.
 
 extension Kernels {
-    /// Wrapping sum over rows of a hash of all columns but float64 ones, whose last bits may differ
+    /// Wrapping sum over rows of a hash of all columns but floats, whose last bits may differ
     /// with the order of additions. Add up the ranks' sums. A row counts even without such columns.
     static func rowChecksum(_ table: Table) -> UInt64 {
-        let exact = table.columns.filter { $0.type != .float64 }
+        let exact = table.columns.filter { !$0.type.isFloat }
         guard !exact.isEmpty else { return UInt64(table.rowCount) }
         let hashes = rowHashes(exact)
         let values = hashes.elements(as: UInt64.self)

@@ -22,26 +22,27 @@ extension Kernels {
         if chunks.count == 1 { return chunks[0] }
         let type = chunks[0].type
         precondition(chunks.allSatisfy { $0.type == type }, "concat of different types")
+        let chunks = Column.unified(chunks)
         defer { withExtendedLifetime(chunks) {} }
         let count = chunks.reduce(0) { $0 + $1.count }
         let validity =
             chunks.contains { $0.validity != nil }
             ? concatBits(chunks.map { ($0.validity, $0.count) }, count: count) : nil
-        switch type {
-        case .int64, .float64, .datetime:
-            return Column(
-                type: type, count: count, values: concatValues(chunks, as: UInt64.self, count),
-                validity: validity)
-        case .date:
-            return Column(
-                type: type, count: count, values: concatValues(chunks, as: UInt32.self, count),
-                validity: validity)
-        case .bool:
+        func values<Element: BitwiseCopyable>(_ type: Element.Type) -> Column {
+            chunks[0].with(
+                values: concatValues(chunks, as: type, count), count: count, validity: validity)
+        }
+        switch type.layout {
+        case .bytes8: return values(UInt64.self)
+        case .bytes4: return values(UInt32.self)
+        case .bytes2: return values(UInt16.self)
+        case .bytes1: return values(UInt8.self)
+        case .bits:
             return Column(
                 type: type, count: count,
                 values: concatBits(chunks.map { ($0.bits, $0.count) }, count: count).buffer,
                 validity: validity)
-        case .string: return concatStrings(chunks, count: count, validity: validity)
+        case .strings: return concatStrings(chunks, count: count, validity: validity)
         }
     }
 

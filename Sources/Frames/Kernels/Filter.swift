@@ -22,22 +22,21 @@ extension Kernels {
         precondition(keep.count == column.count, "a bit per value")
         defer { withExtendedLifetime((column, keep)) {} }
         let validity = column.validity.map { compress($0, keep, keeping: count) }
-        switch column.type {
-        case .int64, .float64, .datetime:
-            return Column(
-                type: column.type, count: count,
-                values: compress(column.pointer(as: UInt64.self), keep, keeping: count),
+        func values<Element: BitwiseCopyable>(_ type: Element.Type) -> Column {
+            column.with(
+                values: compress(column.pointer(as: type), keep, keeping: count), count: count,
                 validity: validity)
-        case .date:
-            return Column(
-                type: .date, count: count,
-                values: compress(column.pointer(as: UInt32.self), keep, keeping: count),
-                validity: validity)
-        case .bool:
+        }
+        switch column.type.layout {
+        case .bytes8: return values(UInt64.self)
+        case .bytes4: return values(UInt32.self)
+        case .bytes2: return values(UInt16.self)
+        case .bytes1: return values(UInt8.self)
+        case .bits:
             return Column(
                 type: .bool, count: count,
                 values: compress(column.bits, keep, keeping: count).buffer, validity: validity)
-        case .string:
+        case .strings:
             return gather(column, setRows(keep, count: count))
         }
     }

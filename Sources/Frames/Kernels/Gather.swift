@@ -37,24 +37,25 @@ extension Kernels {
     static func gather(_ column: Column, _ indices: RowIndices) -> Column {
         defer { withExtendedLifetime((column, indices)) {} }
         let validity = gatherValidity(column, indices)
-        switch column.type {
-        case .int64, .float64, .datetime:
-            return Column(
-                type: column.type, count: indices.count,
-                values: gatherValues(column.pointer(as: UInt64.self), column.count, indices),
-                validity: validity)
-        case .date:
-            return Column(
-                type: .date, count: indices.count,
-                values: gatherValues(column.pointer(as: UInt32.self), column.count, indices),
-                validity: validity)
-        case .bool:
+        func values<Element: FixedWidthInteger & BitwiseCopyable>(
+            _ type: Element.Type
+        ) -> Column {
+            column.with(
+                values: gatherValues(column.pointer(as: type), column.count, indices),
+                count: indices.count, validity: validity)
+        }
+        switch column.type.layout {
+        case .bytes8: return values(UInt64.self)
+        case .bytes4: return values(UInt32.self)
+        case .bytes2: return values(UInt16.self)
+        case .bytes1: return values(UInt8.self)
+        case .bits:
             let bits = column.bits
             let rows = indices.rows
             let gathered = Bitmap(count: indices.count) { rows[$0] >= 0 && bits[rows[$0]] }
             return Column(
                 type: .bool, count: indices.count, values: gathered.buffer, validity: validity)
-        case .string: return gatherStrings(column, indices, validity: validity)
+        case .strings: return gatherStrings(column, indices, validity: validity)
         }
     }
 

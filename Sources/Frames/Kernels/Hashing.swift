@@ -64,7 +64,7 @@ func canonicalBits(_ value: Double) -> UInt64 {
 
 extension Kernels {
     /// One hash per row of one or more columns of equal length, as UInt64. Nulls are equal to each
-    /// other, −0 to 0, NaN to NaN. Of one int64, date or datetime column it is `hashInt64`.
+    /// other, −0 to 0, NaN to NaN. Of one integer, date or time column it is `hashInt64`.
     static func rowHashes(_ columns: [Column]) -> Buffer {
         precondition(!columns.isEmpty, "hash of no columns")
         let result = Buffer(byteCount: columns[0].count * 8)
@@ -82,20 +82,33 @@ extension Kernels {
     /// Calls `body(row, hash)` for all rows.
     @inline(__always)
     static func hashEach(_ column: Column, _ body: (Int, UInt64) -> Void) {
-        switch column.type {
-        case .int64, .datetime:
+        if let dictionary = column.dictionary {
+            // As the strings hash, so that categories of different dictionaries meet.
+            let hashes = dictionary.hashes()
+            let byCode = hashes.elements(as: UInt64.self)
+            let codes = column.pointer(as: UInt32.self)
+            withNulls(column, hash: { row in byCode[Int(codes[row])] }, body: body)
+            return withExtendedLifetime((column, hashes)) {}
+        }
+        switch column.type.storage {
+        case .int64, .uint64:
             let values = column.pointer(as: Int64.self)
             withNulls(column, hash: { row in hashInt64(values[row]) }, body: body)
-        case .date:
+        case .int32:
             let values = column.pointer(as: Int32.self)
             withNulls(column, hash: { row in hashInt64(Int64(values[row])) }, body: body)
         case .float64:
             let values = column.pointer(as: Double.self)
             withNulls(column, hash: { row in hashWord(canonicalBits(values[row])) }, body: body)
-        case .bool:
-            let bits = column.bits
-            withNulls(column, hash: { row in hashInt64(bits[row] ? 1 : 0) }, body: body)
-        case .string:
+        case .int8, .int16, .uint8, .uint16, .uint32, .bits:
+            let wide = widened(column)
+            let values = wide.pointer(as: Int64.self)
+            withNulls(wide, hash: { row in hashInt64(values[row]) }, body: body)
+        case .float32:
+            let wide = widened(column)
+            let values = wide.pointer(as: Double.self)
+            withNulls(wide, hash: { row in hashWord(canonicalBits(values[row])) }, body: body)
+        case .strings:
             let offsets = column.stringOffsets
             let bytes = column.stringBytes
             withNulls(

@@ -141,7 +141,7 @@ private struct JoinSide {
             let type = tables[0].columns[index].type
             let isPlain =
                 type.fixedWidth == 8 && tables.allSatisfy { $0.columns[index].validity == nil }
-            if isPlain && index == key && type != .float64 {
+            if isPlain && index == key && !type.isFloat {
                 paths.append((.field(0), type))
             } else if isPlain && carried.count < Self.carriedLimit {
                 carried.append(index)

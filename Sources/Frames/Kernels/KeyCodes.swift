@@ -32,7 +32,8 @@ extension Kernels {
 
     /// Codes of one key's chunks; null where the key is.
     static func singleKeyCodes(_ chunks: [Column]) -> [Column] {
-        chunks[0].type == .string ? stringCodes(chunks) : chunks.map(plainCodes)
+        chunks[0].type == .string
+            ? stringCodes(chunks) : Column.unified(chunks).map(plainCodes)
     }
 
     /// Codes of rows of several columns. If `nullsAreEqual` nulls are values like any other, else
@@ -52,20 +53,10 @@ extension Kernels {
 
     /// A fixed-width key as int64, validity kept.
     static func plainCodes(_ column: Column) -> Column {
-        switch column.type {
-        case .int64: return column
-        case .datetime: return column.reinterpreted(as: .int64)
-        case .date:
-            let values = column.pointer(as: Int32.self)
-            return codes(of: column) { Int64(values[$0]) }
-        case .float64:
-            let values = column.pointer(as: Double.self)
-            return codes(of: column) { Int64(bitPattern: canonicalBits(values[$0])) }
-        case .bool:
-            let bits = column.bits
-            return codes(of: column) { bits[$0] ? 1 : 0 }
-        case .string: preconditionFailure("strings have no plain codes")
-        }
+        let wide = widened(column)
+        guard wide.type == .float64 else { return wide }
+        let values = wide.pointer(as: Double.self)
+        return codes(of: wide) { Int64(bitPattern: canonicalBits(values[$0])) }
     }
 
     @inline(__always)

@@ -6,8 +6,6 @@
 struct KeyEncoder {
     private enum Digit {
         case integer(minimum: Int64)
-        case date(minimum: Int64)
-        case bool
         case text(TextDigits)
     }
     private struct Part {
@@ -30,8 +28,11 @@ struct KeyEncoder {
     init?(_ columns: [Column]) {
         var parts: [Part] = []
         var limit: UInt64 = 1
+        var plain: [Column] = []
         for column in columns {
+            let column = column.type == .string ? column : Kernels.widened(column)
             guard let (digit, count) = Self.digit(of: column) else { return nil }
+            plain.append(column)
             let offset: UInt64 = column.validity == nil ? 0 : 1
             let part = Part(digit: digit, radix: count + offset, offset: offset)
             let (product, overflow) = limit.multipliedReportingOverflow(by: part.radix)
@@ -39,7 +40,7 @@ struct KeyEncoder {
             limit = product
             parts.append(part)
         }
-        self.columns = columns
+        self.columns = plain
         self.parts = parts
         self.limit = limit
     }
@@ -47,15 +48,10 @@ struct KeyEncoder {
     /// What a column's digit is, and how many values it has.
     private static func digit(of column: Column) -> (Digit, UInt64)? {
         switch column.type {
-        case .int64, .datetime:
+        case .int64:
             let range = Kernels.keyRange([column]) ?? (minimum: 0, width: 0)
             guard range.width < limit else { return nil }
             return (.integer(minimum: range.minimum), range.width + 1)
-        case .date:
-            let range = Kernels.keyRange([Kernels.plainCodes(column)]) ?? (minimum: 0, width: 0)
-            return (.date(minimum: range.minimum), range.width + 1)
-        case .bool:
-            return (.bool, 2)
         case .string:
             var profile = TextProfile()
             guard profile.add(column), let digits = TextDigits(profile) else { return nil }
@@ -105,14 +101,6 @@ struct KeyEncoder {
             for index in 0..<rows.count {
                 body(index, UInt64(bitPattern: values[index] &- minimum))
             }
-        case .date(let minimum):
-            let values = column.pointer(as: Int32.self) + rows.lowerBound
-            for index in 0..<rows.count {
-                body(index, UInt64(bitPattern: Int64(values[index]) &- minimum))
-            }
-        case .bool:
-            let bits = column.bits
-            for index in 0..<rows.count { body(index, bits[rows.lowerBound &+ index] ? 1 : 0) }
         case .text(let digits): digits.forEach(column, rows, body)
         }
     }

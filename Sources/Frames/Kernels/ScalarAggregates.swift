@@ -7,19 +7,11 @@ extension Kernels {
             let bits = column.validity.map { column.bits.and($0) } ?? column.bits
             return Int64(bits.setCount)
         }
+        let column = widened(column)
         defer { withExtendedLifetime(column) {} }
         return reduce(
             column, column.pointer(as: Int64.self), neutral: 0,
             masked: { $0 & Int64(bitPattern: $1) }, &+)
-    }
-
-    /// Sum of a float64 column's values; 0 of none. Four partial sums, as one would wait for
-    /// itself: its last bits differ from adding in order.
-    static func floatSum(_ column: Column) -> Double {
-        defer { withExtendedLifetime(column) {} }
-        return reduce(
-            column, column.pointer(as: Double.self), neutral: 0,
-            masked: { Double(bitPattern: $0.bitPattern & $1) }, +)
     }
 
     /// Reduces a column by an operation in any order; `masked(value, mask)` is the value where the
@@ -84,21 +76,24 @@ extension Kernels {
             : reduce(column, values, neutral: neutral, masked: masked) { min($0, $1) }
     }
 
-    /// Least or greatest of a float64 column's values that are not NaN; infinite also if there is
-    /// none.
-    private static func floatExtreme(_ column: Column, greatest: Bool) -> Double {
-        let values = column.pointer(as: Double.self)
-        defer { withExtendedLifetime(column) {} }
-        let neutral = greatest ? -Double.infinity : Double.infinity
-        let bits = neutral.bitPattern
-        @inline(__always)
-        func masked(_ value: Double, _ mask: UInt64) -> Double {
-            Double(bitPattern: (value.bitPattern ^ bits) & mask ^ bits)
+    /// Aggregates of all rows of tables that have any, a column of one value each.
+    static func wholeAggregates(
+        _ pieces: [Table], _ aggregates: [GroupAggregate]
+    ) -> [Column] {
+        let rowCount = pieces.reduce(0) { $0 + $1.rowCount }
+        var summaries: [Int: FloatSummary] = [:]
+        return aggregates.map { aggregate in
+            guard let index = aggregate.column else {
+                return wholeAggregate(aggregate.function, [], rowCount: rowCount)
+            }
+            let chunks = pieces.map { $0.columns[index] }
+            if chunks[0].type == .float64 {
+                let summary = summaries[index] ?? FloatSummary(chunks)
+                summaries[index] = summary
+                if let result = summary.result(aggregate.function) { return result }
+            }
+            return wholeAggregate(aggregate.function, chunks, rowCount: rowCount)
         }
-        // A comparison with NaN is false, and keeps what there is.
-        return greatest
-            ? reduce(column, values, neutral: neutral, masked: masked) { $1 > $0 ? $1 : $0 }
-            : reduce(column, values, neutral: neutral, masked: masked) { $1 < $0 ? $1 : $0 }
     }
 
     /// An aggregate of all rows of chunks of a column (of none for `len`), as a column of one value.
@@ -108,11 +103,12 @@ extension Kernels {
         switch function {
         case .len: return Column([Int64(rowCount)])
         case .count: return Column([Int64(chunks.reduce(0) { $0 + $1.count - $1.nullCount })])
-        case .sum where chunks[0].type == .float64:
-            return Column([chunks.reduce(0) { $0 + floatSum($1) }])
-        case .sum: return Column([chunks.reduce(0) { $0 &+ integerSum($1) }])
+        case .sum where chunks[0].type.isFloat: return Column([FloatSummary(chunks).sum])
+        case .sum:
+            return Column([chunks.reduce(0) { $0 &+ integerSum($1) }])
+                .reinterpreted(as: chunks[0].type.sumType)
         case .floatSum:
-            return Column([chunks.reduce(0) { $0 + floatSum(Evaluation.cast($1, to: .float64)) }])
+            return Column([FloatSummary(chunks.map { Evaluation.cast($0, to: .float64) }).sum])
         case .min, .max:
             let best = concat(chunks.map { extreme($0, greatest: function == .max) })
             return extreme(best, greatest: function == .max)
@@ -121,13 +117,14 @@ extension Kernels {
 
     /// The least or greatest value, as a column of one value.
     private static func extreme(_ column: Column, greatest: Bool) -> Column {
-        if column.type == .int64 || column.type == .datetime, column.nullCount < column.count {
+        if column.type.isInt64, column.nullCount < column.count {
             return Column([integerExtreme(column, greatest: greatest)])
                 .reinterpreted(as: column.type)
         }
-        if column.type == .float64 {
-            let value = floatExtreme(column, greatest: greatest)
-            if value.isFinite { return Column([value]) }
+        if column.type == .float64,
+            let value = FloatSummary([column]).result(greatest ? .max : .min)
+        {
+            return value
         }
         return gather(column, RowIndices([extremeRow(column, greatest: greatest) ?? -1]))
     }
@@ -135,11 +132,18 @@ extension Kernels {
     /// Row of the least or greatest value; nil if there is none. NaN only of nothing else.
     static func extremeRow(_ column: Column, greatest: Bool) -> Int? {
         defer { withExtendedLifetime(column) {} }
-        switch column.type {
-        case .int64, .datetime:
+        switch column.type.storage {
+        case .int64:
             let values = column.pointer(as: Int64.self)
             return best(column) { greatest ? values[$0] > values[$1] : values[$0] < values[$1] }
-        case .date:
+        case .uint64:
+            let values = column.pointer(as: UInt64.self)
+            return best(column) { greatest ? values[$0] > values[$1] : values[$0] < values[$1] }
+        case .uint32 where column.dictionary != nil:
+            return bestText(column, greatest: greatest)
+        case .int8, .int16, .uint8, .uint16, .uint32, .float32:
+            return extremeRow(widened(column), greatest: greatest)
+        case .int32:
             let values = column.pointer(as: Int32.self)
             return best(column) { greatest ? values[$0] > values[$1] : values[$0] < values[$1] }
         case .float64:
@@ -148,14 +152,17 @@ extension Kernels {
                 if values[known] != values[known] { return values[new] == values[new] }
                 return greatest ? values[new] > values[known] : values[new] < values[known]
             }
-        case .bool:
+        case .bits:
             let bits = column.bits
             return best(column) { greatest ? bits[$0] && !bits[$1] : !bits[$0] && bits[$1] }
-        case .string:
-            return best(column) {
-                let order = compareBytes(column.utf8(at: $0), column.utf8(at: $1))
-                return greatest ? order > 0 : order < 0
-            }
+        case .strings: return bestText(column, greatest: greatest)
+        }
+    }
+
+    private static func bestText(_ column: Column, greatest: Bool) -> Int? {
+        best(column) {
+            let order = compareBytes(column.utf8(at: $0), column.utf8(at: $1))
+            return greatest ? order > 0 : order < 0
         }
     }
 

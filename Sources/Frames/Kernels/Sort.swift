@@ -108,21 +108,34 @@ extension Kernels {
                 pairs[position &* 2 &+ 1] = UInt64(truncatingIfNeeded: rows[position])
             }
         }
-        switch column.type {
-        case .int64, .datetime:
+        if let dictionary = column.dictionary {
+            let ranks = dictionary.ranks()
+            let byCode = ranks.elements(as: UInt32.self)
+            let codes = column.pointer(as: UInt32.self)
+            fill { UInt64(byCode[Int(codes[$0])]) }
+            withExtendedLifetime(ranks) {}
+            return buffer
+        }
+        switch column.type.storage {
+        case .int64:
             let values = column.pointer(as: Int64.self)
             fill { orderedWord(values[$0]) }
-        case .date:
+        case .int32:
             let values = column.pointer(as: Int32.self)
             fill { orderedWord(Int64(values[$0])) }
+        case .uint64:
+            let values = column.pointer(as: UInt64.self)
+            fill { values[$0] }
+        case .int8, .int16, .uint8, .uint16, .uint32, .float32:
+            return orderedWords(widened(column), rows, descending: descending)
         case .float64:
             let values = column.pointer(as: Double.self)
             // NaN comes last either way.
             fill { values[$0] == values[$0] ? orderedWord(values[$0]) : .max ^ flip }
-        case .bool:
+        case .bits:
             let bits = column.bits
             fill { bits[$0] ? 1 : 0 }
-        case .string: preconditionFailure("strings are not words")
+        case .strings: preconditionFailure("strings are not words")
         }
         return buffer
     }

@@ -31,9 +31,7 @@ struct Destinations {
     /// By the hash of `keys`: rows with equal keys go to one rank.
     init(hashing keys: [Column], rowCount: Int, rankCount: Int) {
         let divisor = UInt64(rankCount)
-        if keys.count == 1, keys[0].type == .int64 || keys[0].type == .datetime,
-            keys[0].validity == nil
-        {
+        if keys.count == 1, keys[0].type.isInt64, keys[0].validity == nil {
             let values = keys[0].pointer(as: Int64.self)
             self.init(rowCount: rowCount, rankCount: rankCount) { row in
                 Self.rank(ofHash: hashInt64(values[row]), divisor)

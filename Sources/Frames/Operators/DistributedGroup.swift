@@ -8,7 +8,7 @@ extension StepRun {
         _ input: Rows, _ keys: [String], _ aggregates: [Aggregate]
     ) throws(FrameError) -> Rows {
         let partials = try PartialAggregates(aggregates, schema: input.table.schema)
-        let raw = try rawTable(input.table, keys, partials)
+        let raw = try rawTable(input, keys, partials)
         let keyIndices = Array(keys.indices)
         let first = partials.first(keyCount: keys.count)
         if size == 1 || input.partitioning.colocates(keys) {
@@ -47,14 +47,14 @@ extension StepRun {
         _ input: Rows, _ aggregates: [Aggregate]
     ) throws(FrameError) -> [Column] {
         let partials = try PartialAggregates(aggregates, schema: input.table.schema)
-        let raw = try rawTable(input.table, [], partials)
-        let own = wholeAggregates([raw], partials.first(keyCount: 1), partials)
+        let raw = try rawTable(input, [], partials)
+        let own = wholeAggregates([raw], partials.first(keyCount: 0), partials)
         guard size > 1, input.partitioning != .replicated else {
             return partials.results(own)
         }
         let partial = try partialTable(own, raw.schema, keyCount: 0, partials)
         let pieces = try gatherEverywhere(partial)
-        return partials.results(wholeAggregates(pieces, partials.merge(keyCount: 1), partials))
+        return partials.results(wholeAggregates(pieces, partials.merge(keyCount: 0), partials))
     }
 
     /// All rows as one group.
@@ -62,18 +62,14 @@ extension StepRun {
         _ pieces: [Table], _ aggregates: [GroupAggregate], _ partials: PartialAggregates
     ) -> [Column] {
         guard pieces.contains(where: { $0.rowCount > 0 }) else { return partials.ofNothing() }
-        let rowCount = pieces.reduce(0) { $0 + $1.rowCount }
-        return aggregates.map { aggregate in
-            // Operands are counted behind one key, which is not there.
-            let chunks = aggregate.column.map { column in pieces.map { $0.columns[column - 1] } }
-            return Kernels.wholeAggregate(aggregate.function, chunks ?? [], rowCount: rowCount)
-        }
+        return Kernels.wholeAggregates(pieces, aggregates)
     }
 
     /// Keys, then the evaluated operands of aggregates, under names that cannot clash.
     private func rawTable(
-        _ table: Table, _ keys: [String], _ partials: PartialAggregates
+        _ input: Rows, _ keys: [String], _ partials: PartialAggregates
     ) throws(FrameError) -> Table {
+        let table = input.table
         let keyIndices = table.schema.indices(of: keys)
         var fields: [Field] = []
         for (position, index) in keyIndices.enumerated() {
@@ -84,8 +80,8 @@ extension StepRun {
         }
         return Table(
             schema: try Schema(fields, operation: node.name),
-            columns: keyIndices.map { table.columns[$0] }
-                + partials.operands.map { $0.expression.evaluate(on: table) },
+            columns: try keyIndices.map { table.columns[$0] }
+                + evaluate(partials.operands.map(\.expression), on: input),
             rowCount: table.rowCount)
     }
 

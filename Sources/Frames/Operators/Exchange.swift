@@ -46,6 +46,7 @@ extension StepRun {
     private func exchange(
         _ table: Table, _ pack: (Table) -> some Packing
     ) throws(FrameError) -> [Table] {
+        let table = try sharingCategories(table)
         var received = [[Table]](repeating: [], count: size)
         let rounds = Rounds(of: table)
         var round = 0
@@ -62,7 +63,8 @@ extension StepRun {
             moreRounds = headers.contains { $0.roundsLeft > 0 }
         }
         let pieces = received.flatMap(\.self)
-        return pieces.isEmpty ? [Table(emptyWith: table.schema)] : pieces
+        return pieces.isEmpty
+            ? [Table(emptyWith: table.schema)] : pieces.map { $0.withDictionaries(of: table) }
     }
 
     private func headers(for packing: some Packing, roundsLeft: Int) -> [ExchangeHeader] {
@@ -121,6 +123,7 @@ extension StepRun {
     /// sent to everyone, by an allgatherv.
     /// - Returns: all rows, in pieces, in the order of ranks.
     func gatherEverywhere(_ table: Table) throws(FrameError) -> [Table] {
+        let table = try sharingCategories(table)
         var received = [[Table]](repeating: [], count: size)
         let rounds = Rounds(of: table)
         let block = MessageLayout.blockBytes
@@ -155,7 +158,8 @@ extension StepRun {
             moreRounds = headers.contains { $0.roundsLeft > 0 }
         }
         let pieces = received.flatMap(\.self)
-        return pieces.isEmpty ? [Table(emptyWith: table.schema)] : pieces
+        return pieces.isEmpty
+            ? [Table(emptyWith: table.schema)] : pieces.map { $0.withDictionaries(of: table) }
     }
 }
 
@@ -185,11 +189,13 @@ extension Table {
     var byteCount: Int {
         columns.reduce(0) { total, column in
             var bytes = column.validity == nil ? 0 : column.count / 8
-            switch column.type {
-            case .int64, .float64, .datetime: bytes += column.count * 8
-            case .date: bytes += column.count * 4
-            case .bool: bytes += column.count / 8
-            case .string:
+            switch column.type.layout {
+            case .bytes8: bytes += column.count * 8
+            case .bytes4: bytes += column.count * 4
+            case .bytes2: bytes += column.count * 2
+            case .bytes1: bytes += column.count
+            case .bits: bytes += column.count / 8
+            case .strings:
                 let offsets = column.stringOffsets
                 bytes += column.count * 8 + Int(offsets[column.count] - offsets[0])
             }

@@ -34,18 +34,18 @@ struct MessageLayout {
         if rowCount > 0 { _ = place((1 + 2 * schema.count) * 8) }
         for (index, field) in schema.fields.enumerated() where rowCount > 0 {
             let validity = hasValidity[index] ? place(Bitmap.byteCount(rowCount)) : nil
-            switch field.type {
-            case .bool:
+            switch field.type.layout {
+            case .bits:
                 places.append(
                     ColumnPlace(validity: validity, values: place(Bitmap.byteCount(rowCount))))
-            case .string:
+            case .strings:
                 let values = place((rowCount + 1) * 8)
                 let bytes = place(stringBytes[index] + 16)
                 places.append(
                     ColumnPlace(
                         validity: validity, values: values, bytes: bytes,
                         byteCount: stringBytes[index]))
-            case .int64, .float64, .date, .datetime:
+            case .bytes1, .bytes2, .bytes4, .bytes8:
                 let width = field.type.fixedWidth ?? 8
                 places.append(ColumnPlace(validity: validity, values: place(rowCount * width)))
             }
@@ -90,20 +90,21 @@ struct MessageLayout {
             let validity = place.validity.map {
                 Bitmap(buffer: view($0, Bitmap.byteCount(count)), count: count)
             }
-            switch field.type {
-            case .string:
+            switch field.type.layout {
+            case .strings:
                 return Column(
                     type: .string, count: count, values: view(place.bytes, place.byteCount),
                     offsets: view(place.values, (count + 1) * 8), validity: validity)
-            case .bool:
+            case .bits:
                 return Column(
                     type: .bool, count: count, values: view(place.values, Bitmap.byteCount(count)),
                     validity: validity)
-            case .int64, .float64, .date, .datetime:
+            case .bytes1, .bytes2, .bytes4, .bytes8:
                 let width = field.type.fixedWidth ?? 8
                 return Column(
                     type: field.type, count: count, values: view(place.values, count * width),
-                    validity: validity)
+                    validity: validity,
+                    dictionary: field.type == .category ? .empty : nil)
             }
         }
         return Table(schema: schema, columns: columns, rowCount: count)

@@ -52,14 +52,18 @@ struct ScatterPacking: Packing {
             if let validity = column.validity {
                 destinations.scatterBits(validity, to: targets { $0.validity ?? 0 })
             }
-            switch column.type {
-            case .int64, .float64, .datetime:
+            switch column.type.layout {
+            case .bytes8:
                 destinations.scatter(column.pointer(as: UInt64.self), to: targets(\.values))
-            case .date:
+            case .bytes4:
                 destinations.scatter(column.pointer(as: UInt32.self), to: targets(\.values))
-            case .bool:
+            case .bytes2:
+                destinations.scatter(column.pointer(as: UInt16.self), to: targets(\.values))
+            case .bytes1:
+                destinations.scatter(column.pointer(as: UInt8.self), to: targets(\.values))
+            case .bits:
                 destinations.scatterBits(column.bits, to: targets(\.values))
-            case .string:
+            case .strings:
                 destinations.scatterStrings(
                     column, offsets: targets(\.values), bytes: targets(\.bytes))
             }
@@ -109,14 +113,18 @@ struct RangePacking: Packing {
             Kernels.forEachWord(bits) { base, word, _ in words[base / 64] = word }
         }
         if let validity = column.validity, let start = place.validity { write(validity, at: start) }
-        switch column.type {
-        case .int64, .float64, .datetime:
+        switch column.type.layout {
+        case .bytes8:
             memcpy(message + place.values, column.pointer(as: UInt64.self), column.count * 8)
-        case .date:
+        case .bytes4:
             memcpy(message + place.values, column.pointer(as: UInt32.self), column.count * 4)
-        case .bool:
+        case .bytes2:
+            memcpy(message + place.values, column.pointer(as: UInt16.self), column.count * 2)
+        case .bytes1:
+            memcpy(message + place.values, column.pointer(as: UInt8.self), column.count)
+        case .bits:
             write(column.bits, at: place.values)
-        case .string:
+        case .strings:
             let source = column.stringOffsets
             let offsets = (message + place.values).assumingMemoryBound(to: Int64.self)
             for row in 0...column.count { offsets[row] = source[row] - source[0] }

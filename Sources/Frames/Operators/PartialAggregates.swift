@@ -80,7 +80,7 @@ struct PartialAggregates {
         let type = operands[operand].type
         switch part.function {
         case .len, .count: return .int64
-        case .sum: return type == .float64 ? .float64 : .int64
+        case .sum: return type.sumType
         case .floatSum: return .float64
         case .min, .max: return type
         }
@@ -114,9 +114,9 @@ struct PartialAggregates {
             switch part.function {
             case .len: return Literal.int64(1).column(count: rowCount)
             case .count: return Evaluation.cast(Evaluation.unary(.isNotNull, column), to: .int64)
-            case .sum where column.type == .bool: return Evaluation.cast(column, to: .int64)
+            case .sum: return Kernels.widened(column).reinterpreted(as: column.type.sumType)
             case .floatSum: return Evaluation.cast(column, to: .float64)
-            case .sum, .min, .max: return column
+            case .min, .max: return column
             }
         }
     }
@@ -126,7 +126,8 @@ struct PartialAggregates {
         parts.map { part in
             switch (part.function, type(of: part)) {
             case (.sum, .float64), (.floatSum, _): Column([0.0])
-            case (.sum, _), (.count, _), (.len, _): Column([Int64(0)])
+            case (.sum, let type), (.count, let type), (.len, let type):
+                Column([Int64(0)]).reinterpreted(as: type)
             case (.min, let type), (.max, let type):
                 Kernels.gather(Column.empty(type), RowIndices([-1]))
             }

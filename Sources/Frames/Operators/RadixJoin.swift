@@ -29,7 +29,7 @@ struct CarriedSide {
     /// Nil if the columns are not of that kind.
     init?(_ table: Table, key: Int, wanted: [Int]) {
         let keyColumn = table.columns[key]
-        guard keyColumn.type == .int64 || keyColumn.type == .datetime,
+        guard keyColumn.type.isInt64,
             ([key] + wanted).allSatisfy({ index in
                 let column = table.columns[index]
                 return column.type.fixedWidth == 8 && column.validity == nil

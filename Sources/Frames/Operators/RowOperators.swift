@@ -3,8 +3,8 @@
 import MessagePassing
 
 extension StepRun {
-    func project(_ input: Rows, _ expressions: [Expression]) -> Rows {
-        let columns = expressions.map { $0.evaluate(on: input.table) }
+    func project(_ input: Rows, _ expressions: [Expression]) throws(FrameError) -> Rows {
+        let columns = try evaluate(expressions, on: input)
         let table = Table(
             schema: node.schema, columns: columns, rowCount: input.table.rowCount)
         // A column that is passed on, whatever it is called now, still says where rows are.

@@ -15,7 +15,7 @@ struct SplitterSearch {
         let first = table.columns[order[0].column]
         words = OrderWords(first, order[0])
         splitterWords = OrderWords(splitters.keys.columns[0], order[0])
-        wordsAreKeys = order.count == 1 && first.type != .string
+        wordsAreKeys = order.count == 1 && !first.type.isText
         comparisons = order.enumerated().map { index, key in
             (table.columns[key.column], splitters.keys.columns[index], key)
         }
@@ -51,7 +51,7 @@ struct SplitterSearch {
     private static func compare(
         _ left: Column, _ leftRow: Int, _ right: Column, _ rightRow: Int, _ order: ColumnOrder
     ) -> Int {
-        if left.type == .string, !left.isNull(at: leftRow), !right.isNull(at: rightRow) {
+        if left.type.isText, !left.isNull(at: leftRow), !right.isNull(at: rightRow) {
             let result = Evaluation.compareBytes(left.utf8(at: leftRow), right.utf8(at: rightRow))
             return order.descending ? -result : result
         }
@@ -88,24 +88,40 @@ struct OrderWords {
 
     @inline(__always)
     private func word(_ row: Int) -> UInt64 {
-        switch column.type {
-        case .int64, .datetime:
+        switch column.type.storage {
+        case .uint32 where column.dictionary != nil: return prefix(row)
+        case .int64:
             return Kernels.orderedWord(column.pointer(as: Int64.self)[row]) ^ flip
-        case .date:
+        case .int32:
             return Kernels.orderedWord(Int64(column.pointer(as: Int32.self)[row])) ^ flip
+        case .int16:
+            return Kernels.orderedWord(Int64(column.pointer(as: Int16.self)[row])) ^ flip
+        case .int8:
+            return Kernels.orderedWord(Int64(column.pointer(as: Int8.self)[row])) ^ flip
+        case .uint64: return column.pointer(as: UInt64.self)[row] ^ flip
+        case .uint32: return UInt64(column.pointer(as: UInt32.self)[row]) ^ flip
+        case .uint16: return UInt64(column.pointer(as: UInt16.self)[row]) ^ flip
+        case .uint8: return UInt64(column.pointer(as: UInt8.self)[row]) ^ flip
+        case .float32:
+            let value = Double(column.pointer(as: Float.self)[row])
+            return value == value ? Kernels.orderedWord(value) ^ flip : .max
         case .float64:
             // NaN comes last in either direction, as in the sort of each rank.
             let value = column.pointer(as: Double.self)[row]
             return value == value ? Kernels.orderedWord(value) ^ flip : .max
-        case .bool:
+        case .bits:
             return (column.bits[row] ? 1 : 0) ^ flip
-        case .string:
-            var word: UInt64 = 0
-            let bytes = column.utf8(at: row)
-            for index in 0..<8 {
-                word = word << 8 | (index < bytes.count ? UInt64(bytes[index]) : 0)
-            }
-            return word ^ flip
+        case .strings: return prefix(row)
         }
+    }
+
+    @inline(__always)
+    private func prefix(_ row: Int) -> UInt64 {
+        var word: UInt64 = 0
+        let bytes = column.utf8(at: row)
+        for index in 0..<8 {
+            word = word << 8 | (index < bytes.count ? UInt64(bytes[index]) : 0)
+        }
+        return word ^ flip
     }
 }

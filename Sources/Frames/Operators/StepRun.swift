@@ -5,7 +5,8 @@ import MessagePassing
 
 /// What opens each exchange of rows: 120 bytes for each rank, sent by one alltoall.
 struct ExchangeHeader: BitwiseCopyable {
-    /// 0, or 1 if this rank's step failed its checks (`PlanStep.agreedFailure`).
+    /// 0, or 1 if this rank's step failed its checks (`PlanStep.agreedFailure`) or one of its values
+    /// (`StepRun.agree`).
     var status: UInt64 = 0
     var fingerprint: UInt64
     /// Rows, and 64-byte blocks of message, for the receiver.
@@ -65,7 +66,10 @@ final class StepRun {
     ///
     /// Collective. One alltoall of 120 bytes per pair of ranks.
     /// - Throws: if some rank failed, or runs another step: the same error on every rank.
-    func open(_ headers: [ExchangeHeader]) throws(FrameError) -> [ExchangeHeader] {
+    /// - Parameter failure: why this rank's headers have a status.
+    func open(
+        _ headers: [ExchangeHeader], failure: FrameError? = nil
+    ) throws(FrameError) -> [ExchangeHeader] {
         var headers = headers
         for rank in headers.indices {
             headers[rank].fingerprint = node.fingerprint
@@ -77,7 +81,7 @@ final class StepRun {
         }
         if let failed = received.firstIndex(where: { $0.status != 0 }) {
             throw try Agreement.error(
-                nil, from: failed, operation: node.name, on: communicator)
+                failure, from: failed, operation: node.name, on: communicator)
         }
         if let other = received.firstIndex(where: { $0.fingerprint != received[0].fingerprint }) {
             throw try disagreement(between: 0, and: other)
@@ -86,8 +90,10 @@ final class StepRun {
     }
 
     /// Opens an exchange with one header for all.
-    func open(_ header: ExchangeHeader) throws(FrameError) -> [ExchangeHeader] {
-        try open(Array(repeating: header, count: size))
+    func open(
+        _ header: ExchangeHeader, failure: FrameError? = nil
+    ) throws(FrameError) -> [ExchangeHeader] {
+        try open(Array(repeating: header, count: size), failure: failure)
     }
 
     func header() -> ExchangeHeader { ExchangeHeader(fingerprint: node.fingerprint) }

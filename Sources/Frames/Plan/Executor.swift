@@ -70,9 +70,9 @@ extension StepRun {
         let input = inputs[0]
         switch node.operation {
         case .source: return input
-        case .project(let expressions): return project(input, expressions)
+        case .project(let expressions): return try project(input, expressions)
         case .filter(let predicate):
-            let mask = predicate.evaluate(on: input.table)
+            let mask = try evaluate([predicate], on: input)[0]
             return Rows(
                 table: Kernels.filter(input.table, mask: mask), partitioning: input.partitioning)
         case .join(let join): return try self.join(inputs[0], inputs[1], join)

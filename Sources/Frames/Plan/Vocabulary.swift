@@ -59,6 +59,15 @@ public struct SortKeys: Sendable, Hashable, ExpressibleByStringLiteral, Expressi
     public init(_ keys: [SortKey]) { self.keys = keys }
     public init(stringLiteral value: String) { keys = [SortKey(stringLiteral: value)] }
     public init(arrayLiteral elements: SortKey...) { keys = elements }
+
+    /// One key, smallest first.
+    public static func ascending(_ column: String, nulls: NullOrder = .last) -> SortKeys {
+        SortKeys([.ascending(column, nulls: nulls)])
+    }
+    /// One key, largest first.
+    public static func descending(_ column: String, nulls: NullOrder = .last) -> SortKeys {
+        SortKeys([.descending(column, nulls: nulls)])
+    }
 }
 
 /// Which rows a join yields.

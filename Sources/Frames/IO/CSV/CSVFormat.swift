@@ -17,7 +17,7 @@ public struct CSVWriteOptions: Sendable, Equatable {
 }
 
 /// Formats tables. Numbers are in their shortest form that reads back bit for bit, times in
-/// ISO 8601 with `Z`. A string is quoted where it must be, and where it could be taken for a null.
+/// ISO 8601 with `Z`, durations in microseconds. A string is quoted where it must be, and where it could be taken for a null.
 struct CSVFormat {
     let delimiter: UInt8
     let nullSpelling: [UInt8]
@@ -63,10 +63,13 @@ struct CSVFormat {
 
     private func append(_ column: Column, _ row: Int, to text: inout TextBuffer) {
         switch column.type {
-        case .int64: text.append(integer: column.pointer(as: Int64.self)[row])
+        case .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .duration:
+            text.append(integer: column.int64(at: row) ?? 0)
+        case .uint64: text.append("\(column.pointer(as: UInt64.self)[row])")
+        case .float32: text.append("\(column.pointer(as: Float.self)[row])")
         case .float64: text.append("\(column.pointer(as: Double.self)[row])")
         case .bool: text.append(column.bits[row] ? "true" : "false")
-        case .string: append(string: column.utf8(at: row), to: &text)
+        case .string, .category: append(string: column.utf8(at: row), to: &text)
         case .date:
             text.append(CivilDate(daysSince1970: Int(column.pointer(as: Int32.self)[row])))
         case .datetime:

@@ -45,11 +45,13 @@ struct ColumnReader {
     private enum Values {
         /// Only nulls so far, of no known type.
         case undecided
-        /// int64 and datetime
+        /// Integers, datetimes and durations; narrower types once they are complete.
         case int64(FixedWidthBuilder<Int64>)
+        /// Floats.
         case float64(FixedWidthBuilder<Double>)
         case date(FixedWidthBuilder<Int32>)
         case bool(BoolBuilder)
+        /// Strings and categories.
         case string(StringBuilder)
         /// The guess was wrong.
         case abandoned
@@ -77,14 +79,16 @@ struct ColumnReader {
             return builder
         }
         switch type {
-        case .int64, .datetime: return .int64(fixed(0))
-        case .float64: return .float64(fixed(0))
+        case .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64, .datetime,
+            .duration:
+            return .int64(fixed(0))
+        case .float32, .float64: return .float64(fixed(0))
         case .date: return .date(fixed(0))
         case .bool:
             var builder = BoolBuilder()
             for _ in 0..<nulls { builder.appendNull() }
             return .bool(builder)
-        case .string:
+        case .string, .category:
             var builder = StringBuilder()
             for _ in 0..<nulls { builder.appendNull() }
             return .string(builder)
@@ -142,13 +146,19 @@ struct ColumnReader {
         return failure
     }
 
-    /// int64 and datetime share their storage; a date in a datetime column is its midnight.
+    /// Types that share a storage; a date in a datetime column is its midnight, a duration is its
+    /// number of microseconds.
     private static func convert(
         _ texts: ColumnTexts, _ type: DataType?, _ builder: inout FixedWidthBuilder<Int64>
     ) -> Int? {
-        if type == .int64 {
+        if type == .int64 || type == .duration {
             return texts.convert(
                 parseInteger, { builder.append($0) }, null: { builder.appendNull(placeholder: 0) })
+        }
+        if let type, type.isInteger {
+            return texts.convert(
+                { parseInteger($0, as: type) }, { builder.append($0) },
+                null: { builder.appendNull(placeholder: 0) })
         }
         return texts.convert(
             parseDateTime,
@@ -170,11 +180,15 @@ struct ColumnReader {
         if case .undecided = values { values = ColumnReader.builder(type, nulls: count) }
         switch values {
         case .undecided, .abandoned: return Column.empty(type)
-        case .int64(let builder): return builder.finish(type)
-        case .float64(let builder): return builder.finish(type)
+        case .int64(let builder):
+            return Kernels.narrowed(builder.finish(.int64), to: type)
+        case .float64(let builder):
+            return Kernels.narrowed(builder.finish(.float64), to: type)
         case .date(let builder): return builder.finish(type)
         case .bool(let builder): return builder.finish()
-        case .string(let builder): return builder.finish()
+        case .string(let builder):
+            let strings = builder.finish()
+            return type == .category ? strings.encoded() : strings
         }
     }
 }

@@ -8,10 +8,15 @@ enum CellText {
     static func text(_ column: Column, _ row: Int) -> String {
         if column.isNull(at: row) { return "null" }
         switch column.type {
-        case .int64: return "\(column.pointer(as: Int64.self)[row])"
+        case .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32:
+            return "\(column.int64(at: row) ?? 0)"
+        case .uint64: return "\(column.pointer(as: UInt64.self)[row])"
+        case .duration: return duration(column.pointer(as: Int64.self)[row])
+        case .float32: return number(Double("\(column.pointer(as: Float.self)[row])") ?? .nan)
         case .float64: return number(column.pointer(as: Double.self)[row])
         case .bool: return column.bits[row] ? "true" : "false"
-        case .string: return shortened(String(decoding: column.utf8(at: row), as: UTF8.self))
+        case .string, .category:
+            return shortened(String(decoding: column.utf8(at: row), as: UTF8.self))
         case .date:
             var text = TextBuffer()
             text.append(CivilDate(daysSince1970: Int(column.pointer(as: Int32.self)[row])))
@@ -22,6 +27,30 @@ enum CellText {
             text.append(CivilDateTime(microsecondsSince1970: microseconds))
             return String(decoding: text.bytes, as: UTF8.self)
         }
+    }
+
+    /// `1d 2h 3m 4.5s`: the parts that are not zero, negative ones all.
+    static func duration(_ microseconds: Int64) -> String {
+        if microseconds == 0 { return "0s" }
+        var rest = microseconds.magnitude
+        var parts: [String] = []
+        for (name, unit) in [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000)]
+            as [(String, UInt64)] where rest >= unit
+        {
+            parts.append("\(rest / unit)\(name)")
+            rest %= unit
+        }
+        if rest > 0 {
+            var seconds = "\(rest / 1_000_000)"
+            if rest % 1_000_000 > 0 {
+                var fraction = "\(1_000_000 + rest % 1_000_000)".dropFirst()
+                while fraction.hasSuffix("0") { fraction.removeLast() }
+                seconds += "." + fraction
+            }
+            parts.append(seconds + "s")
+        }
+        let sign = microseconds < 0 ? "-" : ""
+        return parts.map { sign + $0 }.joined(separator: " ")
     }
 
     /// Six decimals at most, none that are zero but the first; an exponent where that is shorter.

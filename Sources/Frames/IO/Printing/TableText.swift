@@ -57,7 +57,7 @@ struct TableText {
             left + widths.map { String(repeating: fill, count: $0 + 2) }.joined(separator: cross)
                 + right + "\n"
         }
-        let isRight = shown.map { $0.map { types[$0] != .string } ?? false }
+        let isRight = shown.map { $0.map { !types[$0].isText } ?? false }
         func line(_ cells: [String]) -> String {
             let padded = cells.indices.map { index in
                 let space = String(

@@ -39,6 +39,30 @@ package func parseInteger(_ field: UnsafeBufferPointer<UInt8>) -> Int64? {
     return isNegative ? 0 &- value : value
 }
 
+/// An integer of any type: uint64 as its bits; nil if it is none, or beyond the type.
+package func parseInteger(_ field: UnsafeBufferPointer<UInt8>, as type: DataType) -> Int64? {
+    if type == .uint64, let value = parseUnsigned(field) { return Int64(bitPattern: value) }
+    guard let value = parseInteger(field), type.integers.contains(value) else { return nil }
+    return value
+}
+
+private func parseUnsigned(_ field: UnsafeBufferPointer<UInt8>) -> UInt64? {
+    let text = trimmed(field)
+    let digits =
+        text.first == UInt8(ascii: "+") ? UnsafeBufferPointer(rebasing: text.dropFirst()) : text
+    guard !digits.isEmpty else { return nil }
+    var value: UInt64 = 0
+    for byte in digits {
+        let digit = byte &- 0x30
+        if digit > 9 { return nil }
+        let (product, tooLarge) = value.multipliedReportingOverflow(by: 10)
+        let (sum, overflow) = product.addingReportingOverflow(UInt64(digit))
+        if tooLarge || overflow { return nil }
+        value = sum
+    }
+    return value
+}
+
 /// Nineteen digits and more, where the sum can overflow; leading zeros make any length possible.
 @inline(never)
 private func parseLongInteger(
