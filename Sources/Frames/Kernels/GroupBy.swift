@@ -45,7 +45,7 @@ extension Kernels {
             }
         }
         let groups = Groups(codes: [encoder?.column() ?? keyCodes(whole, nullsAreEqual: true)])
-        let keyColumns = whole.map { gather($0, groups.firstRows) }
+        let keyColumns = whole.map { groups.firstValues(of: $0) }
         let results = aggregates.map { aggregate in
             groupAggregate(
                 aggregate.function,
