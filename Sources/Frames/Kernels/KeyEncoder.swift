@@ -12,8 +12,12 @@ struct KeyEncoder {
         let digit: Digit
         /// Values a digit may take, null included.
         let radix: UInt64
-        /// 1 if 0 stands for null.
+        /// Added to a value's digit: 1 if 0 stands for null.
         let offset: UInt64
+        /// Nil if there are no nulls.
+        let null: UInt64?
+        /// The greatest digit, if digits count down from it.
+        let descendsFrom: UInt64?
     }
 
     private let columns: [Column]
@@ -24,25 +28,67 @@ struct KeyEncoder {
     /// The greatest limit there may be.
     static let limit: UInt64 = 1 << 62
 
-    /// Reads all columns once. Nil if they are of types without digits, or numbers would not fit.
+    /// Numbers that are equal where rows are, null being a value like any other. Reads all columns
+    /// once. Nil if they are of types without digits, or numbers would not fit.
     init?(_ columns: [Column]) {
+        self.init(digitsOf: columns.map { $0.type == .string ? $0 : Kernels.widened($0) }, nil)
+    }
+
+    /// Numbers in the order of the rows; nil also if a column's order is not that of its digits.
+    init?(_ columns: [Column], order: [ColumnOrder]) {
+        var ordered: [Column] = []
+        for (column, key) in zip(columns, order) {
+            guard let digits = Self.ordered(column, descending: key.descending) else { return nil }
+            ordered.append(digits)
+        }
+        self.init(digitsOf: ordered, order)
+    }
+
+    private init?(digitsOf columns: [Column], _ order: [ColumnOrder]?) {
         var parts: [Part] = []
         var limit: UInt64 = 1
-        var plain: [Column] = []
-        for column in columns {
-            let column = column.type == .string ? column : Kernels.widened(column)
+        for (index, column) in columns.enumerated() {
             guard let (digit, count) = Self.digit(of: column) else { return nil }
-            plain.append(column)
-            let offset: UInt64 = column.validity == nil ? 0 : 1
-            let part = Part(digit: digit, radix: count + offset, offset: offset)
+            let hasNulls = column.validity != nil
+            let nullsFirst = order?[index].nullsFirst ?? true
+            let part = Part(
+                digit: digit, radix: count + (hasNulls ? 1 : 0),
+                offset: hasNulls && nullsFirst ? 1 : 0,
+                null: hasNulls ? (nullsFirst ? 0 : count) : nil,
+                descendsFrom: order?[index].descending == true ? count - 1 : nil)
             let (product, overflow) = limit.multipliedReportingOverflow(by: part.radix)
             guard !overflow, product <= Self.limit else { return nil }
             limit = product
             parts.append(part)
         }
-        self.columns = plain
+        self.columns = columns
         self.parts = parts
         self.limit = limit
+    }
+
+    /// A column as strings or int64 in its order.
+    private static func ordered(_ column: Column, descending: Bool) -> Column? {
+        if column.dictionary != nil { return nil }
+        switch column.type.storage {
+        case .strings: return column
+        case .uint64: return Kernels.flipped(Kernels.widened(column))
+        case .float32, .float64:
+            let wide = Kernels.widened(column)
+            let values = wide.pointer(as: Double.self)
+            let buffer = Buffer(byteCount: column.count * 8)
+            let words = buffer.elements(as: UInt64.self)
+            var hasNaN = false
+            for row in 0..<column.count {
+                words[row] = Kernels.orderedWord(values[row]) ^ 1 << 63
+                hasNaN = hasNaN || values[row].isNaN
+            }
+            withExtendedLifetime(wide) {}
+            // NaN comes last in either direction.
+            if hasNaN && descending { return nil }
+            return Column(
+                type: .int64, count: column.count, values: buffer, validity: column.validity)
+        default: return Kernels.widened(column)
+        }
     }
 
     /// What a column's digit is, and how many values it has.
@@ -76,16 +122,22 @@ struct KeyEncoder {
         _ part: Part, _ column: Column, _ rows: Range<Int>, isFirst: Bool,
         _ numbers: UnsafeMutablePointer<UInt64>
     ) {
-        if part.offset == 0 {
-            forEachDigit(part, column, rows) { index, digit in
-                numbers[index] = isFirst ? digit : numbers[index] &* part.radix &+ digit
-            }
-        } else if let validity = column.validity {
-            forEachDigit(part, column, rows) { index, digit in
-                let bit: UInt64 = validity[rows.lowerBound &+ index] ? 1 : 0
-                let digit = (digit &+ 1) & (0 &- bit)
-                numbers[index] = isFirst ? digit : numbers[index] &* part.radix &+ digit
-            }
+        @inline(__always)
+        func put(_ index: Int, _ digit: UInt64) {
+            numbers[index] = isFirst ? digit : numbers[index] &* part.radix &+ digit
+        }
+        if part.null == nil && part.descendsFrom == nil {
+            return forEachDigit(part, column, rows, put)
+        }
+        let (flip, last): (UInt64, UInt64) = part.descendsFrom.map { (.max, $0 &+ 1) } ?? (0, 0)
+        let null = part.null ?? 0
+        let validity = column.validity
+        forEachDigit(part, column, rows) { index, digit in
+            let isValid = validity.map { $0[rows.lowerBound &+ index] } ?? true
+            let mask = 0 &- UInt64(truncatingIfNeeded: unsafeBitCast(isValid, to: UInt8.self))
+            // last − 1 − digit, or the digit.
+            let digit = (digit ^ flip) &+ last &+ part.offset
+            put(index, (digit ^ null) & mask ^ null)
         }
     }
 
@@ -107,6 +159,17 @@ struct KeyEncoder {
 
     /// Rows encoded at a time: their numbers stay in the first-level cache.
     static let blockRowCount = 1024
+
+    /// If numbers are those of one int64 column without nulls: the value whose number is 0, and
+    /// whether values decrease from there. Nil otherwise.
+    var singleInteger: (start: Int64, descends: Bool)? {
+        guard parts.count == 1, parts[0].null == nil, case .integer(let minimum) = parts[0].digit
+        else { return nil }
+        if let last = parts[0].descendsFrom {
+            return (minimum &+ Int64(bitPattern: last), true)
+        }
+        return (minimum, false)
+    }
 
     /// All numbers, as int64 without nulls.
     func column() -> Column {

@@ -35,7 +35,7 @@ extension StepRun {
     }
 
     private func sorted(_ table: Table, _ order: [ColumnOrder]) -> Table {
-        Kernels.gather(table, Kernels.argsort(table, by: order))
+        Kernels.sort(table, by: order)
     }
 
     /// size − 1 rows that divide all rows into equal shares, about: the same on every rank.
