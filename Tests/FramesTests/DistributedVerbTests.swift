@@ -4,7 +4,8 @@ import Testing
 @testable import Frames
 
 private let types: [DataType] = [
-    .int64, .string, .float64, .bool, .date, .datetime, .int8, .uint16, .uint64, .float32, .category,
+    .int64, .string, .float64, .bool, .date, .datetime, .int8, .uint16, .uint64, .float32,
+    .category,
 ]
 
 @Suite struct DistributedVerbTests {

@@ -29,6 +29,15 @@ import Testing
                     default: sum
                     }
                 })
+        case .floatSum:
+            return .float(
+                value: values.reduce(0.0) { sum, cell in
+                    switch cell {
+                    case .int(let value): sum + Double(value)
+                    case .float(let bits): sum + Double(bitPattern: bits)
+                    default: sum
+                    }
+                })
         case .min, .max:
             let nan = Cell.float(value: .nan)
             let numbers = values.contains { $0 != nan } ? values.filter { $0 != nan } : values
