@@ -26,9 +26,7 @@ extension StepRun {
             defer { firstRow += part.rowCount }
             let rows = SplitterSearch(part, splitters, order)
             let first = firstRow
-            return Destinations(rowCount: part.rowCount, rankCount: rankCount) { row in
-                rows.splittersBefore(row, position: position.ofRow(first + row))
-            }
+            return rows.destinations(rankCount: rankCount) { position.ofRow(first + $0) }
         }
         return Rows(
             table: sorted(Kernels.concat(pieces), order), partitioning: .range(keys))
