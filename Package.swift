@@ -11,7 +11,7 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
-/// Only MessagePassing returns `~Escapable` requests; its clients need no flag.
+/// Only MessagePassing returns `~Escapable` requests, and Frames spans; their clients need no flag.
 let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 
 let argumentParser: Target.Dependency =
@@ -98,8 +98,11 @@ let package = Package(
 
         // Distributed dataframes over any Communicator.
         .systemLibrary(name: "CProcessor"),
+        // Regular expressions. libpcre2-8 is loaded when the first one is made.
+        .systemLibrary(name: "CPCRE2"),
         .target(
-            name: "Frames", dependencies: ["MessagePassing", "CProcessor"], swiftSettings: strict),
+            name: "Frames", dependencies: ["MessagePassing", "CPCRE2", "CProcessor"],
+            swiftSettings: strict + lifetimes),
 
         // mpi-compare: the same dataframe program, head-to-head.
         .target(

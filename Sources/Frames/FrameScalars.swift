@@ -62,6 +62,16 @@ public enum Scalar: Sendable, Hashable {
     public var string: String? { if case .string(let value) = self { value } else { nil } }
 }
 
+extension Scalar: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByNilLiteral
+{
+    public init(integerLiteral value: Int64) { self = .int64(value) }
+    public init(floatLiteral value: Double) { self = .float64(value) }
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(nilLiteral: ()) { self = .null }
+}
+
 extension Frame {
     /// How many rows there are, on all ranks together.
     ///
@@ -118,6 +128,37 @@ extension Frame {
         _ column: String, file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Int {
         Int(try scalar("count", col(column).count(), file, line).int64 ?? 0)
+    }
+
+    /// The standard deviation of a column's values (of a sample); null of fewer than two.
+    /// Collective; cost: all values go to one rank, and the result to all. Errors as `aggregate`.
+    public func std(
+        _ column: String, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Scalar {
+        try scalar("std", col(column).std(), file, line)
+    }
+
+    /// The middle of a column's values; null of none. Collective; cost and errors as `std`.
+    public func median(
+        _ column: String, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Scalar {
+        try scalar("median", col(column).median(), file, line)
+    }
+
+    /// The value below which a share of a column's values lies; null of none. Collective; cost and
+    /// errors as `std`.
+    public func quantile(
+        _ column: String, _ share: Double, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Scalar {
+        try scalar("quantile", col(column).quantile(share), file, line)
+    }
+
+    /// How many different values a column has, null being one. Collective; cost and errors as
+    /// `std`.
+    public func nUnique(
+        _ column: String, file: String = #fileID, line: Int = #line
+    ) throws(FrameError) -> Int {
+        Int(try scalar("nUnique", col(column).nUnique(), file, line).int64 ?? 0)
     }
 
     private func scalar(

@@ -295,7 +295,7 @@ private let types: [DataType] = [
 }
 
 extension Table {
-    fileprivate func renamed(_ names: [String]) throws -> Table {
+    func renamed(_ names: [String]) throws -> Table {
         try Table(Array(zip(names, columns)))
     }
 

@@ -105,7 +105,7 @@ import Testing
             "value": Column((0..<90).map { Int64($0) }),
         ]
         try check(left, right, on: [0], [0], [1], "all equal")
-        let wide: Table = ["key": [Int64.min, Int64.max, 0, -1, nil]]
+        let wide: Table = ["key": Column([Int64.min, Int64.max, 0, -1, nil])]
         try check(wide, wide, on: [0], [0], [0], "extreme keys")
     }
 

@@ -141,7 +141,7 @@ import Testing
         let sorted = Kernels.sort(table, by: [ColumnOrder(column: 0)])
         #expect(sorted.columns[0].int64s == [1, 2, 3, nil])
         #expect(sorted.columns[1].strings == ["a", "b", "c", "n"])
-        let extremes: Table = ["k": [0, Int64.max, -1, Int64.min, 1]]
+        let extremes: Table = ["k": Column([0, Int64.max, -1, Int64.min, 1])]
         #expect(
             Kernels.sort(extremes, by: [ColumnOrder(column: 0)]).columns[0].int64s
                 == [Int64.min, -1, 0, 1, Int64.max])

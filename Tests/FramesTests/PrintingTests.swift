@@ -32,6 +32,29 @@ struct PrintingTests {
         #expect("\(table)" == expected)
     }
 
+    @Test("every type has its form, and every character its width")
+    func types() {
+        let table: Table = [
+            "i8": Column([1, -128, nil] as [Int8?]), "u64": Column([.max, nil, 0] as [UInt64?]),
+            "f32": Column([0.1, nil, .nan] as [Float?]),
+            "wait": Column(durations: [90_061_500_000, nil, -1_000_000]),
+            "kind": Column(categories: ["한국어", nil, "e\u{301}"]), "icon": ["👩‍👩‍👧", "❤️", "☂"],
+        ]
+        let expected = """
+            shape: (3, 6)
+            ┌──────┬──────────────────────┬─────────┬───────────────┬──────────┬────────┐
+            │   i8 ┆                  u64 ┆     f32 ┆          wait ┆ kind     ┆ icon   │
+            │ int8 ┆               uint64 ┆ float32 ┆      duration ┆ category ┆ string │
+            ╞══════╪══════════════════════╪═════════╪═══════════════╪══════════╪════════╡
+            │    1 ┆ 18446744073709551615 ┆     0.1 ┆ 1d 1h 1m 1.5s ┆ 한국어   ┆ 👩‍👩‍👧     │
+            │ -128 ┆                 null ┆    null ┆          null ┆ null     ┆ ❤️     │
+            │ null ┆                    0 ┆     nan ┆           -1s ┆ e\u{301}        ┆ ☂      │
+            └──────┴──────────────────────┴─────────┴───────────────┴──────────┴────────┘
+
+            """
+        #expect("\(table)" == expected)
+    }
+
     /// A frame of `count` numbered rows in uneven parts.
     static func frame(_ count: Int, on world: any Communicator) throws -> Frame {
         let share = count / world.size

@@ -25,7 +25,7 @@ import ThreadMPI
     ]
 
     @Test func `integers cast where they fit, and say which does not`() throws {
-        let table: Table = ["n": [0, 1, -1, 127, 128, -129, 65_536, nil, .min, .max]]
+        let table: Table = ["n": Column([0, 1, -1, 127, 128, -129, 65_536, nil, .min, .max])]
         for type in integers {
             let limits = type.integers
             let cast = try values(table, col("n").cast(type, strict: false))
@@ -59,7 +59,7 @@ import ThreadMPI
     @Test func `uint64 goes to 2 to the 64 less 1`() throws {
         let table: Table = [
             "u": Column([0, 1, .max, nil, 1 << 63] as [UInt64?]),
-            "i": [0, -1, .max, 5, .min],
+            "i": Column([0, -1, .max, 5, .min]),
         ]
         #expect(
             try values(table, col("u").cast(.int64, strict: false)).int64s == [0, 1, nil, nil, nil])
@@ -174,7 +174,7 @@ import ThreadMPI
     }
 
     @Test(arguments: rankCounts)
-    func `categories meet by their strings, whatever each rank's codes`(ranks: Int) throws {
+    func `categories meet by their strings, whatever each rank’s codes`(ranks: Int) throws {
         let words = ["pear", "Äpfel", "", "fig", nil, "banana", "pear", "fig", "日本", "apple"]
         let table: Table = [
             "s": Column((0..<70).map { words[$0 * $0 % 10] }),
@@ -193,6 +193,10 @@ import ThreadMPI
             { try $0.unique(on: "s").sort(by: "s") },
             { try $0.join($0.rename(["v": "w"]), on: "s").sort(by: ["s", "v", "w"]) },
             { try $0.filter(col("s") >= "b").sort(by: ["v"]) },
+            { try $0.filter(col("s") == "fig" || "pear" <= col("s")).sort(by: ["v"]) },
+            {
+                try $0.join($0.rename(["v": "w"]).head(9), on: "s", how: .full).sort(by: ["v", "w"])
+            },
             { try $0.repartition(by: "s").sort(by: .descending("v")) },
             { try $0.concat($0).sort(by: ["v"]) },
         ]
@@ -204,7 +208,7 @@ import ThreadMPI
         }
     }
 
-    @Test func `a schema may name every type of a file's columns`() throws {
+    @Test func `a schema may name every type of a file’s columns`() throws {
         let folder = try TemporaryFolder()
         let file = try folder.file(
             "a,b,c,d,e,f\n-128,255,18446744073709551615,0.1,x,5\n,,,,,\n127,0,0,nan,x,-5\n")
@@ -231,5 +235,64 @@ import ThreadMPI
         #expect(
             try rows(of: Frame.readCSV(copy, on: SelfCommunicator.alone, options).table.columns)
                 == rows(of: table.columns))
+    }
+}
+
+@Suite struct LiteralTests {
+    @Test func `a frame is written as its columns`() throws {
+        let frame = Frame([
+            "b": [1, 2, nil], "a": ["x", nil, "z"], "x": [0.5, 2, nil], "p": [true, nil, false],
+            "n": [nil, nil, nil],
+        ])
+        #expect(frame.schema.names == ["b", "a", "x", "p", "n"])
+        #expect(frame.schema.fields.map(\.type) == [.int64, .string, .float64, .bool, .int64])
+        #expect(
+            Frames.rows(of: frame)[1] == [
+                .int(2), .null, .float(value: 2), .null, .null,
+            ])
+        #expect(Scalar(frame.table.columns[0], at: 1) == 2)
+    }
+
+    @Test func `columns are spans of their values`() throws {
+        let table: Table = ["x": [0.5, nil, 2], "d": Column(dates: [1, 2, 3])]
+        let column = table.columns[0].slice(1..<3)
+        let values = column.span(as: Double.self)
+        #expect(values.count == 2)
+        #expect(values[1] == 2)
+        let dates = table.columns[1]
+        let days = dates.span(as: Int32.self)
+        #expect(days[2] == 3)
+    }
+}
+
+@Suite struct OverflowTests {
+    @Test func `a sum beyond its type is the same error on all ranks`() throws {
+        let cases: [(Column, Bool)] = [
+            (Column([.max, 1, nil, 0]), true), (Column([.max, -1, nil, 0]), false),
+            (Column([.min, -1, nil, 0]), true), (Column([.max - 5, 1, 2, 2]), false),
+            (Column([.max, 1] as [UInt64?]), true), (Column([.max, 0, nil] as [UInt64?]), false),
+            (Column([1 << 62, 1 << 62] as [Int64?]), true),
+            (Column([UInt8.max, .max] as [UInt8?]), false),
+        ]
+        for (column, overflows) in cases {
+            let table = try Table([
+                ("v", column), ("k", Column([Int64?](repeating: 1, count: column.count))),
+            ])
+            for ranks in rankCounts {
+                let verbs: [@Sendable (Frame) throws -> Frame] = [
+                    { try $0.groupBy("k").agg(col("v").sum()) },
+                    { try $0.aggregate(col("v").sum()) },
+                    { try $0.groupBy("k").agg(col("v").sum(), col("v").last()) },
+                    { try $0.aggregate(col("v").sum(), col("v").nUnique()) },
+                ]
+                for (index, verb) in verbs.enumerated() {
+                    let errors = try Frames.errors([table], ranks: ranks) { try verb($0[0]) }
+                    #expect(
+                        errors.map(\.code)
+                            == Array(repeating: .overflow, count: overflows ? ranks : 0),
+                        "verb \(index) of \(column.cells), \(ranks) ranks")
+                }
+            }
+        }
     }
 }

@@ -7,29 +7,11 @@ extension Column: ExpressibleByArrayLiteral {
     @_disfavoredOverload
     public init(_ values: [Double?]) { self.init(fixed: values, .float64, zero: 0) }
 
+    /// Numbers of narrower types and uint64: `Column([1, nil] as [Int8?])`.
     @_disfavoredOverload
-    public init(_ values: [Float?]) { self.init(fixed: values, .float32, zero: 0) }
-
-    @_disfavoredOverload
-    public init(_ values: [Int8?]) { self.init(fixed: values, .int8, zero: 0) }
-
-    @_disfavoredOverload
-    public init(_ values: [Int16?]) { self.init(fixed: values, .int16, zero: 0) }
-
-    @_disfavoredOverload
-    public init(_ values: [Int32?]) { self.init(fixed: values, .int32, zero: 0) }
-
-    @_disfavoredOverload
-    public init(_ values: [UInt8?]) { self.init(fixed: values, .uint8, zero: 0) }
-
-    @_disfavoredOverload
-    public init(_ values: [UInt16?]) { self.init(fixed: values, .uint16, zero: 0) }
-
-    @_disfavoredOverload
-    public init(_ values: [UInt32?]) { self.init(fixed: values, .uint32, zero: 0) }
-
-    @_disfavoredOverload
-    public init(_ values: [UInt64?]) { self.init(fixed: values, .uint64, zero: 0) }
+    public init<Value: NarrowValue>(_ values: [Value?]) {
+        self.init(fixed: values, Value.columnType, zero: Value.zero)
+    }
 
     public init(_ values: [Bool?]) {
         var builder = BoolBuilder()
@@ -63,8 +45,39 @@ extension Column: ExpressibleByArrayLiteral {
         self.init(fixed: microseconds, .duration, zero: 0)
     }
 
-    /// `[1, nil, 3]`: an int64 column.
-    public init(arrayLiteral elements: Int64?...) { self.init(elements) }
+    /// `[1, nil, 3]`, `[0.5, 2]`, `["x", nil]`, `[true, false]`: int64, float64, string, bool. Traps
+    /// if elements do not go together: a literal is the programmer's.
+    public init(arrayLiteral elements: Scalar...) { self.init(literal: elements) }
+
+    private init(literal elements: [Scalar]) {
+        let kind = elements.first { $0 != .null && $0.int64 == nil }
+        func mismatch(_ element: Scalar) -> Never {
+            preconditionFailure("\(element) in a literal column of \(kind ?? .null)")
+        }
+        switch kind {
+        case nil: self.init(elements.map(\.int64))
+        case .float64:
+            self.init(
+                elements.map { element -> Double? in
+                    if element != .null && element.float64 == nil { mismatch(element) }
+                    return element.float64
+                })
+        case .string:
+            self.init(
+                elements.map { element -> String? in
+                    if element != .null && element.string == nil { mismatch(element) }
+                    return element.string
+                })
+        case .bool:
+            self.init(
+                elements.map { element -> Bool? in
+                    if element == .null { return nil }
+                    guard case .bool(let value) = element else { mismatch(element) }
+                    return value
+                })
+        case .some(let element): mismatch(element)
+        }
+    }
 
     private init<Element: BitwiseCopyable>(
         fixed values: [Element?], _ type: DataType, zero: Element
@@ -88,3 +101,21 @@ extension Column: ExpressibleByArrayLiteral {
         }
     }
 }
+
+/// A number type that columns are made of.
+public protocol ColumnValue: BitwiseCopyable, AdditiveArithmetic {
+    static var columnType: DataType { get }
+}
+/// One that needs naming where a literal alone would be an Int64 or a Double.
+public protocol NarrowValue: ColumnValue {}
+
+extension Int64: ColumnValue { public static var columnType: DataType { .int64 } }
+extension Double: ColumnValue { public static var columnType: DataType { .float64 } }
+extension Int8: NarrowValue { public static var columnType: DataType { .int8 } }
+extension Int16: NarrowValue { public static var columnType: DataType { .int16 } }
+extension Int32: NarrowValue { public static var columnType: DataType { .int32 } }
+extension UInt8: NarrowValue { public static var columnType: DataType { .uint8 } }
+extension UInt16: NarrowValue { public static var columnType: DataType { .uint16 } }
+extension UInt32: NarrowValue { public static var columnType: DataType { .uint32 } }
+extension UInt64: NarrowValue { public static var columnType: DataType { .uint64 } }
+extension Float: NarrowValue { public static var columnType: DataType { .float32 } }

@@ -108,10 +108,12 @@ struct StringBuilder {
         bytes = Buffer(byteCount: max(byteCapacity, 64))
     }
 
-    private mutating func reserve(_ additional: Int) {
-        guard byteCount + additional > bytes.byteCount else { return }
-        let larger = Buffer(byteCount: max(bytes.byteCount * 2, byteCount + additional))
-        memcpy(larger.pointer, bytes.pointer, byteCount)
+    /// - Parameter pending: bytes of the value under way, which are kept.
+    private mutating func reserve(_ additional: Int, pending: Int = 0) {
+        let used = byteCount + pending
+        guard used + additional > bytes.byteCount else { return }
+        let larger = Buffer(byteCount: max(bytes.byteCount * 2, used + additional))
+        memcpy(larger.pointer, bytes.pointer, used)
         bytes = larger
     }
 
@@ -130,7 +132,7 @@ struct StringBuilder {
     /// Appends to the value under way; `finishValue` ends it.
     @inline(__always)
     mutating func appendPart(utf8: UnsafeBufferPointer<UInt8>, after pending: Int) {
-        reserve(pending + utf8.count)
+        reserve(utf8.count, pending: pending)
         if let base = utf8.baseAddress {
             memcpy(bytes.pointer + byteCount + pending, base, utf8.count)
         }

@@ -22,6 +22,8 @@ public struct FrameError: Error, Sendable, Equatable {
         public static let invalidArgument = Code("invalidArgument")
         /// A value that cannot be read as the wanted type.
         public static let malformedValue = Code("malformedValue")
+        /// An integer sum beyond its type.
+        public static let overflow = Code("overflow")
         /// A record of a file with too few or too many fields.
         public static let raggedRow = Code("raggedRow")
         /// A file that cannot be opened, read or written.

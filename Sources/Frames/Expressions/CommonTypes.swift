@@ -25,9 +25,8 @@ struct BinarySignature: Equatable {
         guard let common = OperandType.common(left, right) else { return nil }
         switch operation {
         case .add, .subtract, .multiply, .remainder, .floorDivide:
-            guard common.isNumeric || common == .duration && operation != .multiply else {
-                return nil
-            }
+            let isOfDurations = operation != .multiply && operation != .floorDivide
+            guard common.isNumeric || common == .duration && isOfDurations else { return nil }
             self.init(both: common, result: common)
         case .divide:
             guard common.isNumeric || common == .duration else { return nil }

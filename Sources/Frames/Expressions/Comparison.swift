@@ -7,6 +7,26 @@ extension Evaluation {
         case equal, notEqual, less, lessOrEqual
     }
 
+    /// A category beside a constant: each of its strings is compared once. Nil for others.
+    static func compareByCode(
+        _ operation: BinaryOperator, _ left: Operand, _ right: Operand, _ count: Int
+    ) -> Column? {
+        func strings(_ column: Column) -> Column? {
+            column.dictionary.flatMap { $0.values.count < count ? $0.values : nil }
+        }
+        switch (left, right) {
+        case (.column(let column), .constant(.string)):
+            guard let strings = strings(column) else { return nil }
+            return Kernels.gather(
+                compare(operation, .column(strings), right, strings.count), column.codeRows)
+        case (.constant(.string), .column(let column)):
+            guard let strings = strings(column) else { return nil }
+            return Kernels.gather(
+                compare(operation, left, .column(strings), strings.count), column.codeRows)
+        default: return nil
+        }
+    }
+
     /// Of two operands of one type.
     static func compare(
         _ operation: BinaryOperator, _ left: Operand, _ right: Operand, _ count: Int

@@ -1,10 +1,24 @@
 // Fields of dates and of times of day.
 
+/// A field of a calendar date or of a time of day, as `Expression.year` and its like take them.
+enum DatePart: String, Sendable {
+    case year, quarter, month, week, day, dayOfYear, weekday
+    case hour, minute, second, microsecond
+
+    /// A date has none of these.
+    var isOfTime: Bool {
+        switch self {
+        case .hour, .minute, .second, .microsecond: true
+        default: false
+        }
+    }
+}
+
 extension Evaluation {
     static func datePart(_ part: DatePart, _ column: Column) -> Column {
         defer { withExtendedLifetime(column) {} }
         let buffer = Buffer(byteCount: column.count * 8)
-        let output = buffer.elements(as: Int64.self)
+        let output = buffer.elements(as: Int.self)
         if column.type == .date {
             let days = column.pointer(as: Int32.self)
             for row in 0..<column.count {
@@ -23,16 +37,60 @@ extension Evaluation {
     }
 
     @inline(__always)
-    private static func field(_ part: DatePart, of time: CivilDateTime) -> Int64 {
+    private static func field(_ part: DatePart, of time: CivilDateTime) -> Int {
         switch part {
-        case .year: Int64(time.date.year)
-        case .month: Int64(time.date.month)
-        case .day: Int64(time.date.day)
-        case .hour: Int64(time.hour)
-        case .minute: Int64(time.minute)
-        case .second: Int64(time.second)
+        case .year: time.date.year
+        case .quarter: (time.date.month + 2) / 3
+        case .month: time.date.month
+        case .week: time.date.isoWeek
+        case .day: time.date.day
+        case .dayOfYear: time.date.dayOfYear
+        case .weekday: CivilDate.isoWeekday(daysSince1970: time.date.daysSince1970)
+        case .hour: time.hour
+        case .minute: time.minute
+        case .second: time.second
+        case .microsecond: time.microsecond
         }
     }
+}
+
+extension CivilDate {
+    /// 1 ... 366
+    var dayOfYear: Int {
+        daysSince1970 - CivilDate(year: year, month: 1, day: 1).daysSince1970 + 1
+    }
+
+    /// The week of ISO 8601, 1 ... 53: that of its Thursday.
+    var isoWeek: Int {
+        let days = daysSince1970
+        let thursday = days + 4 - CivilDate.isoWeekday(daysSince1970: days)
+        return (CivilDate(daysSince1970: thursday).dayOfYear - 1) / 7 + 1
+    }
+}
+
+extension Expression {
+    /// The year of a date or datetime, UTC, as int64. Local.
+    public var year: Expression { Expression(.datePart(.year, node)) }
+    /// The quarter, 1 to 4. Local.
+    public var quarter: Expression { Expression(.datePart(.quarter, node)) }
+    /// The month, 1 to 12. Local.
+    public var month: Expression { Expression(.datePart(.month, node)) }
+    /// The week of ISO 8601, 1 to 53. Local.
+    public var week: Expression { Expression(.datePart(.week, node)) }
+    /// The day of the month, 1 to 31. Local.
+    public var day: Expression { Expression(.datePart(.day, node)) }
+    /// The day of the year, 1 to 366. Local.
+    public var dayOfYear: Expression { Expression(.datePart(.dayOfYear, node)) }
+    /// The day of the week as in ISO 8601, 1 (Monday) to 7. Local.
+    public var weekday: Expression { Expression(.datePart(.weekday, node)) }
+    /// The hour of a datetime, 0 to 23, UTC. Local.
+    public var hour: Expression { Expression(.datePart(.hour, node)) }
+    /// The minute of a datetime, 0 to 59. Local.
+    public var minute: Expression { Expression(.datePart(.minute, node)) }
+    /// The second of a datetime, 0 to 59. Local.
+    public var second: Expression { Expression(.datePart(.second, node)) }
+    /// The microsecond of a datetime's second, 0 to 999 999. Local.
+    public var microsecond: Expression { Expression(.datePart(.microsecond, node)) }
 }
 
 /// The date constant `year`-`month`-`day`. Local. Traps if the calendar has no such date.

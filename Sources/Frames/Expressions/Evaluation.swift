@@ -1,4 +1,4 @@
-// Expressions to columns: each operator is one pass over whole columns, specialised per type. Types
+// Expressions to columns: each operator is one pass over a batch of rows, specialised per type. Types
 // fit by then (ExpressionTypes checked them), hence the internal preconditions.
 
 /// A column, or one value that stands for as many rows as needed.
@@ -20,14 +20,6 @@ enum Operand {
     }
 }
 
-extension Expression {
-    /// The column this computes from the rows of `table`. Local; a plain column is not copied.
-    /// - Throws: `malformedValue` for what a strict cast refuses.
-    func evaluate(on table: Table) throws(FrameError) -> Column {
-        try node.evaluate(on: table).column(count: table.rowCount)
-    }
-}
-
 extension Expression.Node {
     func evaluate(on table: Table) throws(FrameError) -> Operand {
         switch self {
@@ -37,7 +29,9 @@ extension Expression.Node {
             }
             return .column(table.columns[index])
         case .literal(let literal):
-            return .constant(literal)
+            // A constant operand is never null: operators look only at columns for that.
+            return literal.isNull
+                ? .column(literal.column(count: table.rowCount)) : .constant(literal)
         case .unary(let operation, let operand):
             let operand = try operand.evaluate(on: table).column(count: table.rowCount)
             return .column(Evaluation.unary(operation, operand))
@@ -57,6 +51,10 @@ extension Expression.Node {
                     column: operand.leftmostColumn)
             }
             return .column(result)
+        case .function(let function, let operands):
+            var values: [Operand] = []
+            for operand in operands { values.append(try operand.evaluate(on: table)) }
+            return .column(try function.evaluate(values, count: table.rowCount))
         case .datePart(let part, let operand):
             let operand = try operand.evaluate(on: table).column(count: table.rowCount)
             return .column(Evaluation.datePart(part, operand))
@@ -104,6 +102,7 @@ enum Evaluation {
         case .add, .subtract, .multiply, .divide, .remainder, .floorDivide:
             return arithmetic(operation, left, right, count, signature)
         case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
+            if let result = compareByCode(operation, left, right, count) { return result }
             return compare(
                 operation, left.cast(to: signature.left), right.cast(to: signature.right), count)
         case .and: return and(left.column(count: count), right.column(count: count))

@@ -22,6 +22,7 @@ public struct Expression: Sendable {
         /// Strict: what does not fit is an error, not null.
         case cast(Node, DataType, isStrict: Bool)
         case datePart(DatePart, Node)
+        case function(any ColumnFunction, [Node])
     }
 
     let node: Node
@@ -91,11 +92,6 @@ enum BinaryOperator: String, Sendable {
     case fillNull
 }
 
-/// A field of a calendar date or of a time of day, as `Expression.year` and its like take them.
-enum DatePart: String, Sendable {
-    case year, month, day, hour, minute, second
-}
-
 extension Expression: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByStringLiteral, ExpressibleByBooleanLiteral
 {
@@ -114,20 +110,37 @@ extension Expression.Node {
         case .unary(_, let operand), .cast(let operand, _, _), .datePart(_, let operand):
             operand.leftmostColumn
         case .binary(_, let left, let right): left.leftmostColumn ?? right.leftmostColumn
+        case .function(_, let operands): operands.lazy.compactMap(\.leftmostColumn).first
         }
+    }
+
+    private var operands: [Expression.Node] {
+        switch self {
+        case .column, .literal: []
+        case .unary(_, let operand), .cast(let operand, _, _), .datePart(_, let operand): [operand]
+        case .binary(_, let left, let right): [left, right]
+        case .function(_, let operands): operands
+        }
+    }
+
+    /// Operators one above the other; 0 of a column.
+    var depth: Int {
+        switch self {
+        case .column, .literal: 0
+        default: 1 + operands.reduce(0) { max($0, $1.depth) }
+        }
+    }
+
+    /// Is there a function that must see all rows at once?
+    var needsWholeColumns: Bool {
+        if case .function(let function, _) = self, function.needsWholeColumns { return true }
+        return operands.contains(where: \.needsWholeColumns)
     }
 
     /// Calls `visit` with the name of every column that is read.
     func forEachColumn(_ visit: (String) -> Void) {
-        switch self {
-        case .column(let name): visit(name)
-        case .literal: break
-        case .unary(_, let operand), .cast(let operand, _, _), .datePart(_, let operand):
-            operand.forEachColumn(visit)
-        case .binary(_, let left, let right):
-            left.forEachColumn(visit)
-            right.forEachColumn(visit)
-        }
+        if case .column(let name) = self { visit(name) }
+        for operand in operands { operand.forEachColumn(visit) }
     }
 }
 
@@ -152,6 +165,10 @@ extension Expression.Node: CustomStringConvertible {
         case .cast(let operand, let type, let isStrict):
             "\(operand).cast(\(type)\(isStrict ? "" : ", strict: false"))"
         case .datePart(let part, let operand): "\(operand).\(part.rawValue)"
+        case .function(let function, let operands):
+            "\(operands[0]).\(function.text)"
+                + (operands.count > 1
+                    ? "[\(operands.dropFirst().map { "\($0)" }.joined(separator: ", "))]" : "")
         }
     }
 }

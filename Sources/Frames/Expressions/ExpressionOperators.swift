@@ -99,19 +99,6 @@ extension Expression {
         Expression(.cast(node, type, isStrict: strict))
     }
 
-    /// The year of a date or datetime, UTC, as int64. Local.
-    public var year: Expression { Expression(.datePart(.year, node)) }
-    /// The month, 1 to 12. Local.
-    public var month: Expression { Expression(.datePart(.month, node)) }
-    /// The day of the month, 1 to 31. Local.
-    public var day: Expression { Expression(.datePart(.day, node)) }
-    /// The hour of a datetime, 0 to 23, UTC. Local.
-    public var hour: Expression { Expression(.datePart(.hour, node)) }
-    /// The minute of a datetime, 0 to 59. Local.
-    public var minute: Expression { Expression(.datePart(.minute, node)) }
-    /// The second of a datetime, 0 to 59. Local.
-    public var second: Expression { Expression(.datePart(.second, node)) }
-
     /// Is the value within `lower ... upper`? Null if any of the three is. Local.
     public func between(_ lower: Expression, _ upper: Expression) -> Expression {
         self >= lower && self <= upper

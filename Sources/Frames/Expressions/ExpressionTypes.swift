@@ -65,14 +65,34 @@ extension Expression.Node {
                 throw mismatch("\(type) cannot be cast to \(target)", context)
             }
             return target
+        case .function(let function, let operands):
+            return try type(of: function, operands, in: schema, context)
         case .datePart(let part, let operand):
             let type = try operand.type(in: schema, context)
-            let isTime = part == .hour || part == .minute || part == .second
-            guard type == .datetime || (type == .date && !isTime) else {
+            guard type == .datetime || (type == .date && !part.isOfTime) else {
                 throw mismatch("\(part.rawValue) is not defined for \(type)", context)
             }
             return .int64
         }
+    }
+
+    private func type(
+        of function: any ColumnFunction, _ operands: [Expression.Node], in schema: Schema,
+        _ context: CheckContext
+    ) throws(FrameError) -> DataType {
+        var types: [OperandType] = []
+        for operand in operands {
+            types.append(
+                OperandType(type: try operand.type(in: schema, context), literal: operand.literal))
+        }
+        if let problem = function.problem {
+            throw context.error(.invalidArgument, "\(problem), in \(self)", column: leftmostColumn)
+        }
+        guard let type = function.type(of: types) else {
+            let given = types.map { "\($0.type)" }.joined(separator: ", ")
+            throw mismatch("\(function.text) is not defined for \(given)", context)
+        }
+        return type
     }
 
     private func mismatch(_ reason: String, _ context: CheckContext) -> FrameError {
@@ -104,6 +124,8 @@ extension Expression.Node {
         case .unary(_, let operand), .datePart(_, let operand): return operand.canFail(in: schema)
         case .binary(_, let left, let right):
             return left.canFail(in: schema) || right.canFail(in: schema)
+        case .function(let function, let operands):
+            return function.canFail || operands.contains { $0.canFail(in: schema) }
         case .cast(let operand, let target, let isStrict):
             if operand.canFail(in: schema) { return true }
             let context = CheckContext(operation: "cast", origin: Origin(file: "", line: 0))
@@ -119,13 +141,17 @@ extension Aggregate {
         guard let operand else { return Field(name, .int64) }
         let type = try operand.node.type(in: schema, context)
         switch function {
-        case .len, .count: return Field(name, .int64)
-        case .min, .max: return Field(name, type)
-        case .sum, .mean:
+        case .len, .count, .nUnique: return Field(name, .int64)
+        case .min, .max, .first, .last: return Field(name, type)
+        case .quantile(let share) where !(0...1).contains(share):
+            throw context.error(
+                .invalidArgument, "the quantile \(share); ask for 0 to 1",
+                column: operand.node.leftmostColumn)
+        case .sum, .mean, .std, .variance, .median, .quantile:
             let isSum = function == .sum
             guard type.isNumeric || type == .bool || type == .duration && isSum else {
                 throw context.error(
-                    .typeMismatch, "the \(function.rawValue) of \(type) is not defined",
+                    .typeMismatch, "the \(function.name) of \(type) is not defined",
                     column: operand.node.leftmostColumn)
             }
             return Field(name, isSum ? type.sumType : .float64)

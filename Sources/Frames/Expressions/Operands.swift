@@ -60,6 +60,8 @@ extension Operand {
 }
 
 extension Literal {
+    var isNull: Bool { if case .typed(let column) = self { column.isNull(at: 0) } else { false } }
+
     /// The constant `count` times.
     func column(count: Int) -> Column {
         switch self {

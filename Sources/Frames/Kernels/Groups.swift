@@ -28,6 +28,14 @@ struct Groups {
             ?? .rows(RowIndices(buffer: builder.firstRows, count: builder.count))
     }
 
+    /// First row of each group, ascending.
+    var firstRows: RowIndices {
+        switch firsts {
+        case .rows(let rows): rows
+        case .bits(let bits): Kernels.setRows(bits, count: count)
+        }
+    }
+
     /// The values of each group's first row.
     func firstValues(of column: Column) -> Column {
         switch firsts {

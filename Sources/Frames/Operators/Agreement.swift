@@ -70,7 +70,7 @@ extension PlanStep {
         let headers = Array(repeating: header, count: world.size)
         do throws(MPIError) {
             let received = try world.alltoall(headers.span)
-            guard let failed = received.firstIndex(where: { $0.status != 0 }) else { return error }
+            guard let failed = received.firstIndex(where: { $0.status == 1 }) else { return error }
             do throws(FrameError) {
                 return try Agreement.error(error, from: failed, operation: name, on: world)
             } catch {

@@ -11,7 +11,14 @@ extension StepRun {
         let raw = try rawTable(input, keys, partials)
         let keyIndices = Array(keys.indices)
         let first = partials.first(keyCount: keys.count)
+        watchSums(raw, partials.sums(keyCount: keys.count, ofParts: false))
+        var failure =
+            mayOverflow
+            ? overflow(
+                raw, keyCount: keys.count, partials.sums(keyCount: keys.count, ofParts: false))
+            : nil
         if size == 1 || input.partitioning.colocates(keys) {
+            if let failure { throw failure }
             let columns = Kernels.groupBy([raw], keys: keyIndices, aggregates: first)
             return Rows(
                 table: result(columns, keyCount: keys.count, partials),
@@ -28,6 +35,12 @@ extension StepRun {
         }
         let partial = try partialTable(columns, raw.schema, keyCount: keys.count, partials)
         let pieces = try shuffle(partial, by: partial.schema.names.dropLast(partials.parts.count))
+        if anyMayOverflow && failure == nil {
+            failure = overflow(
+                Kernels.concat(pieces), keyCount: keys.count,
+                partials.sums(keyCount: keys.count, ofParts: true))
+        }
+        try settleSums(failure)
         let merged = Kernels.groupBy(
             pieces, keys: keyIndices, aggregates: partials.merge(keyCount: keys.count))
         return Rows(
@@ -48,12 +61,21 @@ extension StepRun {
     ) throws(FrameError) -> [Column] {
         let partials = try PartialAggregates(aggregates, schema: input.table.schema)
         let raw = try rawTable(input, [], partials)
+        let sums = partials.sums(keyCount: 0, ofParts: false)
+        watchSums(raw, sums)
+        var failure = mayOverflow ? overflow(raw, keyCount: 0, sums) : nil
         let own = wholeAggregates([raw], partials.first(keyCount: 0), partials)
         guard size > 1, input.partitioning != .replicated else {
+            if let failure { throw failure }
             return partials.results(own)
         }
         let partial = try partialTable(own, raw.schema, keyCount: 0, partials)
         let pieces = try gatherEverywhere(partial)
+        if anyMayOverflow && failure == nil {
+            failure = overflow(
+                Kernels.concat(pieces), keyCount: 0, partials.sums(keyCount: 0, ofParts: true))
+        }
+        try settleSums(failure)
         return partials.results(wholeAggregates(pieces, partials.merge(keyCount: 0), partials))
     }
 

@@ -48,6 +48,8 @@ struct PartialAggregates {
             case .mean:
                 let sum: GroupAggregate.Function = type == .float64 ? .sum : .floatSum
                 sources.append([add(sum, index), add(.count, index)])
+            case .first, .last, .std, .variance, .nUnique, .median, .quantile:
+                preconditionFailure("\(aggregate.function) has no partial results")
             }
         }
     }
@@ -83,6 +85,18 @@ struct PartialAggregates {
         case .sum: return type.sumType
         case .floatSum: return .float64
         case .min, .max: return type
+        }
+    }
+
+    /// Columns of sums, behind the keys: of operands, or of their partial results.
+    func sums(keyCount: Int, ofParts: Bool) -> [Int] {
+        parts.enumerated().compactMap { index, part in
+            guard part.function == .sum, let operand = part.operand,
+                operands[operand].type.sumType != .float64
+            else { return nil }
+            let type = ofParts ? type(of: part) : operands[operand].type
+            guard type.storage == .int64 || type.storage == .uint64 else { return nil }
+            return keyCount + (ofParts ? index : operand)
         }
     }
 

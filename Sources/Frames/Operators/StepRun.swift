@@ -5,8 +5,8 @@ import MessagePassing
 
 /// What opens each exchange of rows: 120 bytes for each rank, sent by one alltoall.
 struct ExchangeHeader: BitwiseCopyable {
-    /// 0, or 1 if this rank's step failed its checks (`PlanStep.agreedFailure`) or one of its values
-    /// (`StepRun.agree`).
+    /// 0; 1 if this rank's step failed its checks (`PlanStep.agreedFailure`) or one of its values
+    /// (`StepRun.agree`); 2 if its integer sums may overflow (`StepRun.watchSums`).
     var status: UInt64 = 0
     var fingerprint: UInt64
     /// Rows, and 64-byte blocks of message, for the receiver.
@@ -25,6 +25,10 @@ final class StepRun {
     let communicator: any Communicator
     private(set) var statistics: StepStatistics
     private let start: ContinuousClock.Instant
+    /// Might this rank's sums overflow? Told by the next exchange.
+    var mayOverflow = false
+    /// Did any rank say so?
+    private(set) var anyMayOverflow = false
 
     init(_ node: PlanNode) {
         self.node = node
@@ -42,6 +46,16 @@ final class StepRun {
         statistics.rowsOut = rowsOut
         statistics.compute = start.duration(to: .now) - statistics.communication
         return statistics
+    }
+
+    /// Counts what steps within this one have sent and received.
+    func include(_ steps: [StepStatistics]) {
+        for step in steps {
+            statistics.exchanges += step.exchanges
+            statistics.bytesSent += step.bytesSent
+            statistics.bytesReceived += step.bytesReceived
+            statistics.communication += step.communication
+        }
     }
 
     /// A call of the communicator, timed.
@@ -73,13 +87,15 @@ final class StepRun {
         var headers = headers
         for rank in headers.indices {
             headers[rank].fingerprint = node.fingerprint
+            if mayOverflow && headers[rank].status == 0 { headers[rank].status = 2 }
         }
         let sent = (size - 1) * MemoryLayout<ExchangeHeader>.stride
         let outgoing = headers
         let received = try communicate(sent: sent, received: sent) { (world) throws(MPIError) in
             try world.alltoall(outgoing.span)
         }
-        if let failed = received.firstIndex(where: { $0.status != 0 }) {
+        anyMayOverflow = anyMayOverflow || received.contains { $0.status == 2 }
+        if let failed = received.firstIndex(where: { $0.status == 1 }) {
             throw try Agreement.error(
                 failure, from: failed, operation: node.name, on: communicator)
         }

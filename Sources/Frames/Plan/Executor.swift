@@ -75,7 +75,12 @@ extension StepRun {
             let mask = try evaluate([predicate], on: input)[0]
             return Rows(
                 table: Kernels.filter(input.table, mask: mask), partitioning: input.partitioning)
+        case .join(let join) where join.kind.isComposed:
+            return try composedJoin(inputs[0], inputs[1], join)
         case .join(let join): return try self.join(inputs[0], inputs[1], join)
+        case .crossJoin: return try crossJoin(inputs[0], inputs[1])
+        case .group(let keys, let aggregates) where aggregates.contains(where: \.isHolistic):
+            return try holisticGroup(input, keys, aggregates)
         case .group(let keys, let aggregates):
             return keys.isEmpty
                 ? try aggregate(input, aggregates) : try group(input, keys, aggregates)
@@ -83,6 +88,11 @@ extension StepRun {
         case .unique(let names): return try unique(input, names)
         case .concat: return concat(inputs)
         case .head(let count): return try head(input, count)
+        case .slice(let start, let count): return try slice(input, start, count)
+        case .sample(let sampling): return try sample(input, sampling)
+        case .topK(let count, let keys): return try topK(input, count, keys)
+        case .rowIndex: return try rowIndex(input)
+        case .mapPartitions(_, let body): return try mapPartitions(input, body)
         case .describe: return try describe(input)
         case .distribute(let distribution): return try distribute(input, distribution)
         }

@@ -49,12 +49,35 @@ extension PlanStep {
                 throw context.error(.invalidArgument, "\(count) rows; ask for 0 or more")
             }
             return input
+        case .slice(_, let count):
+            try require(count ?? 0 >= 0, "\(count ?? 0) rows; ask for 0 or more")
+            return input
+        case .sample(.count(let count, _)):
+            try require(count >= 0, "\(count) rows; ask for 0 or more")
+            return input
+        case .sample(.fraction(let share, _)):
+            try require((0...1).contains(share), "a share of \(share); ask for 0 to 1")
+            return input
+        case .topK(let count, let keys):
+            try require(count >= 0, "\(count) rows; ask for 0 or more")
+            try requireColumns(keys.map(\.column))
+            return input
+        case .crossJoin(let suffix):
+            let right = inputs[1].schema
+            return try schema(of: input.fields + right.fields(beside: input, suffix: suffix))
+        case .rowIndex(let name):
+            return try schema(of: [Field(name, .int64)] + input.fields)
+        case .mapPartitions(let schema, _): return schema
         case .describe:
             return try describeSchema(input)
         case .distribute(let distribution):
             try check(distribution)
             return input
         }
+    }
+
+    private func require(_ condition: Bool, _ reason: String) throws(FrameError) {
+        guard condition else { throw context.error(.invalidArgument, reason) }
     }
 
     private func schema(of fields: [Field]) throws(FrameError) -> Schema {
@@ -107,6 +130,7 @@ extension PlanStep {
                     column: leftKey)
             }
         }
+        if !join.kind.hasRightColumns { return left }
         return try schema(of: left.fields + join.rightFields(left: left, right: right))
     }
 
@@ -162,17 +186,29 @@ extension PlanStep {
 extension JoinSpecification {
     /// The right side's columns in the result: all but its keys, under names of their own.
     func rightFields(left: Schema, right: Schema) -> [Field] {
-        rightColumns(right).map { index in
-            var field = right.fields[index]
-            if left.index(of: field.name) != nil { field.name += suffix }
-            return field
-        }
+        let names = rightColumns(right).map { right.fields[$0] }
+        return names.beside(left, suffix: suffix)
     }
 
     /// Which of the right side's columns are in the result: a pair of equal keys is one column,
     /// the left one.
     func rightColumns(_ right: Schema) -> [Int] {
         right.fields.indices.filter { !rightKeys.contains(right.fields[$0].name) }
+    }
+}
+
+extension Schema {
+    /// Its fields, those that `left` has too with `suffix` appended.
+    func fields(beside left: Schema, suffix: String) -> [Field] {
+        fields.beside(left, suffix: suffix)
+    }
+}
+
+extension [Field] {
+    fileprivate func beside(_ left: Schema, suffix: String) -> [Field] {
+        map { field in
+            left.index(of: field.name) == nil ? field : Field(field.name + suffix, field.type)
+        }
     }
 }
 
@@ -197,14 +233,22 @@ extension PlanOperation {
         case .filter(let predicate): "\(predicate)"
         case .join(let join): "\(join.kind) on \(join.leftKeys) = \(join.rightKeys)"
         case .group(let keys, let aggregates):
-            "by \(keys): \(aggregates.map { "\($0.function.rawValue) as \($0.name)" })"
-        case .sort(let keys):
-            "by \(keys.map { "\($0.column) \($0.descending ? "down" : "up"), nulls \($0.nulls)" })"
+            "by \(keys): \(aggregates.map { "\($0.function) as \($0.name)" })"
+        case .sort(let keys): PlanOperation.summary(of: keys)
         case .unique(let names): "on \(names)"
         case .concat: "frames"
         case .head(let count): "\(count)"
+        case .slice(let start, let count): "\(start), \(count ?? -1)"
+        case .sample(let sampling): "\(sampling)"
+        case .topK(let count, let keys): "\(count) \(PlanOperation.summary(of: keys))"
+        case .crossJoin(let suffix): "suffix \(suffix)"
+        case .rowIndex(let name): name
+        case .mapPartitions(let schema, _): "returning \(schema)"
         case .describe: "numbers"
         case .distribute(let distribution): "\(distribution)"
         }
+    }
+    private static func summary(of keys: [SortKey]) -> String {
+        "by \(keys.map { "\($0.column) \($0.descending ? "down" : "up"), nulls \($0.nulls)" })"
     }
 }

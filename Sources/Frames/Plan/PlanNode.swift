@@ -26,6 +26,14 @@ enum PlanOperation: Sendable {
     case unique(on: [String])
     case concat
     case head(Int)
+    /// From a row on (of all rows; negative ones count from the end), so many; nil means the rest.
+    case slice(Int, Int?)
+    case sample(Sampling)
+    case topK(Int, [SortKey])
+    case crossJoin(suffix: String)
+    /// A column of this name with each row's number among all.
+    case rowIndex(String)
+    case mapPartitions(Schema, @Sendable (Table) throws -> Table)
     case describe
     case distribute(Distribution)
 
@@ -34,9 +42,17 @@ enum PlanOperation: Sendable {
     var exchanges: Bool {
         switch self {
         case .source, .project, .filter, .concat: false
-        case .join, .group, .sort, .unique, .head, .describe, .distribute: true
+        case .join, .group, .sort, .unique, .head, .slice, .sample, .topK, .crossJoin, .rowIndex,
+            .mapPartitions, .describe, .distribute:
+            true
         }
     }
+}
+
+/// Which rows a sample takes.
+enum Sampling: Sendable, Hashable {
+    case count(Int, seed: UInt64)
+    case fraction(Double, seed: UInt64)
 }
 
 /// Where rows are to be.

@@ -76,6 +76,19 @@ public enum JoinKind: Sendable, Hashable {
     case inner
     /// Those, and each left row without a partner, with nulls in the right columns.
     case left
+    /// Those, and each right row without a partner, with nulls in the left columns but the keys.
+    case right
+    /// Those, and rows of either side without a partner.
+    case full
+    /// The left rows with a partner, each once; no right columns.
+    case semi
+    /// The left rows without a partner; no right columns.
+    case anti
+
+    /// Is it made of other verbs?
+    var isComposed: Bool { self != .inner && self != .left }
+    /// Has its result the right side's columns?
+    var hasRightColumns: Bool { self != .semi && self != .anti }
 }
 
 /// What `select` takes: the name of a column or a computed one.

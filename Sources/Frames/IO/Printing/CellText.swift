@@ -105,9 +105,17 @@ enum CellText {
         }
     }
 
-    /// Columns of a terminal that a text takes: two for East Asian wide characters and emoji.
-    static func width(_ text: String) -> Int {
-        text.reduce(0) { $0 + ($1.unicodeScalars.first.map(isWide) == true ? 2 : 1) }
+    /// Columns of a terminal that a text takes: two for East Asian wide characters and emoji, none
+    /// for marks and joiners that stand alone.
+    static func width(_ text: String) -> Int { text.reduce(0) { $0 + width($1) } }
+
+    private static func width(_ character: Character) -> Int {
+        guard let first = character.unicodeScalars.first else { return 0 }
+        if isWide(first) || first.properties.isEmojiPresentation { return 2 }
+        // A variation selector makes an emoji of a symbol.
+        if character.unicodeScalars.contains("\u{FE0F}") { return 2 }
+        let isMark = first.properties.generalCategory == .nonspacingMark
+        return isMark || first.properties.isDefaultIgnorableCodePoint ? 0 : 1
     }
 
     private static func isWide(_ scalar: Unicode.Scalar) -> Bool {

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Makes verbs-expected.json: random small tables, and what Polars makes of them by every verb.
+
+    pip install polars==2.1.0 && python3 Tests/Vectors/verbs_expected.py
+
+DifferentialTests.swift runs the verbs of the same names. Run this only when a verb is added or
+meant to change; its output is committed. All values are texts: floats with nine digits.
+"""
+
+import datetime
+import json
+import math
+import pathlib
+import random
+
+import polars as pl
+
+OUT = pathlib.Path(__file__).parent / "verbs-expected.json"
+TYPES = {
+    "int8": pl.Int8, "int16": pl.Int16, "int32": pl.Int32, "int64": pl.Int64, "uint8": pl.UInt8,
+    "uint16": pl.UInt16, "uint32": pl.UInt32, "uint64": pl.UInt64, "float32": pl.Float32,
+    "float64": pl.Float64, "bool": pl.Boolean, "string": pl.String, "date": pl.Date,
+    "datetime": pl.Datetime("us"), "duration": pl.Duration("us"),
+}
+KEYS = [name for name in TYPES if name != "duration"]
+TEXTS = ["", "a", "Ab", "äß", "日本", "a b ", "zz", "abcdefghijklmnop", "x%y_z", "🙂"]
+EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def value(rng, kind, spread):
+    number = rng.randrange(spread)
+    if kind == "bool":
+        return number % 2 == 0
+    if kind == "string":
+        return TEXTS[number % len(TEXTS)] + (str(number) if number >= len(TEXTS) else "")
+    if kind.startswith("float"):
+        return [math.nan, 0.0, -0.0, -1.5, 2.25][number] if number < 5 else number * 0.25
+    if kind == "date":
+        return datetime.date(1970, 1, 1) + datetime.timedelta(days=number * 97 - 200)
+    if kind == "datetime":
+        return EPOCH + datetime.timedelta(microseconds=number * 86_399_000_001 - 5_000_000)
+    if kind == "duration":
+        return datetime.timedelta(microseconds=number * 1_000_001 - 3_000_000)
+    if kind == "uint64":
+        return number if number < 4 else 2**64 - number
+    return number if kind.startswith("uint") else number - spread // 2
+
+
+def column(rng, kind, count, spread, nulls):
+    values = [None if rng.random() < nulls else value(rng, kind, spread) for _ in range(count)]
+    return pl.Series(values, dtype=TYPES[kind], strict=False)
+
+
+def table(rng, kinds, count, spread, nulls):
+    return pl.DataFrame({name: column(rng, kind, count, spread, nulls)
+                         for name, kind in kinds.items()})
+
+
+def text(cell):
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        if math.isnan(cell):
+            return "nan"
+        return "%.9g" % (cell + 0.0 if cell != 0 else 0.0)
+    if isinstance(cell, datetime.datetime):
+        return str((cell - EPOCH) // datetime.timedelta(microseconds=1))
+    if isinstance(cell, datetime.date):
+        return str((cell - EPOCH.date()).days)
+    if isinstance(cell, datetime.timedelta):
+        return str(cell // datetime.timedelta(microseconds=1))
+    return str(cell)
+
+
+def rows(frame):
+    return [[text(cell) for cell in row] for row in frame.rows()]
+
+
+def joins(left, right):
+    other = right.rename({"v": "w", "s": "t"}).drop("x")
+    for how in ["inner", "left", "right", "full", "semi", "anti"]:
+        for keys in [["k"], ["k", "g"]]:
+            options = {"coalesce": True} if how in ("full", "left", "right") else {}
+            joined = left.join(other, on=keys, how=how, nulls_equal=False, **options)
+            rest = [name for name in other.columns if name not in keys]
+            names = left.columns + [name + "_right" if name in left.columns else name
+                                    for name in rest]
+            order = left.columns if how in ("semi", "anti") else names
+            yield f"join {how} {len(keys)}", joined.select(order), False
+    yield "cross", left.select("k", "v").head(9).join(
+        right.select(pl.col("g").alias("h")).head(5), how="cross"), True
+
+
+def groups(left):
+    for keys in [["k"], ["k", "g"], ["s"]]:
+        name = " ".join(keys)
+        yield f"group {name}", left.group_by(keys, maintain_order=True).agg(
+            pl.col("v").sum().alias("sum"), pl.col("x").sum().alias("xsum"),
+            pl.col("v").mean().alias("mean"), pl.col("v").min().alias("min"),
+            pl.col("x").max().alias("xmax"), pl.col("v").count().alias("count"),
+            pl.len().alias("len")), False
+        yield f"whole {name}", left.group_by(keys, maintain_order=True).agg(
+            pl.col("v").first().alias("first"), pl.col("s").last().alias("last"),
+            pl.col("v").std().alias("std"), pl.col("v").var().alias("var"),
+            pl.col("x").n_unique().alias("n"), pl.col("v").median().alias("median"),
+            pl.col("v").quantile(0.3, interpolation="linear").alias("q")), False
+
+
+def expressions(left):
+    v, x, s, t = pl.col("v"), pl.col("x"), pl.col("s"), pl.col("t")
+    yield "strings", left.select(
+        s.str.len_bytes().alias("a"), s.str.len_chars().alias("b"),
+        s.str.to_lowercase().alias("c"), s.str.to_uppercase().alias("d"),
+        s.str.strip_chars().alias("e"), s.str.contains("a", literal=True).alias("f"),
+        s.str.starts_with("a").alias("g"), s.str.ends_with("z").alias("h"),
+        s.str.slice(1, 2).alias("i"), s.str.replace_all("a", "<>", literal=True).alias("j"),
+        s.str.contains("^[a-z]+$").alias("l"), s.str.extract("([a-z])([0-9])", 2).alias("m"),
+        s.str.replace_all("[0-9]", "#").alias("n")), True
+    yield "times", left.select(
+        t.dt.year().alias("a"), t.dt.month().alias("b"), t.dt.day().alias("c"),
+        t.dt.hour().alias("d"), t.dt.minute().alias("e"), t.dt.second().alias("f"),
+        t.dt.microsecond().alias("g"), t.dt.weekday().alias("h"), t.dt.week().alias("i"),
+        t.dt.ordinal_day().alias("j"), t.dt.quarter().alias("k"),
+        t.dt.truncate("1mo").alias("l"), t.dt.truncate("1h").alias("m"),
+        t.dt.truncate("1w").alias("n"), t.dt.offset_by("-5mo").alias("o"),
+        t.dt.strftime("%d.%m.%Y %H:%M:%S").alias("p"), t.dt.date().alias("q")), True
+    yield "numbers", left.select(
+        (v + 1).cast(pl.Int64).alias("a"), (v.cast(pl.Int64) % 3).alias("b"),
+        (v.cast(pl.Int64) // 3).alias("c"), (v / 4).alias("d"), x.abs().alias("e"),
+        x.floor().alias("f"), x.ceil().alias("g"), x.is_nan().alias("h"),
+        x.fill_nan(7.0).alias("i"), v.fill_null(9).alias("j"),
+        pl.when(v > 1).then(1).when(v < 0).then(-1).otherwise(0).alias("k"),
+        v.is_in([1, 2, 3]).alias("l"), v.is_between(0, 2).alias("m"),
+        pl.min_horizontal(x.fill_nan(None), v).cast(pl.Float64).alias("n"),
+        ((v > 0) & (s == "a")).alias("o"), ((v > 0) | (s == "a")).alias("p"),
+        v.is_null().alias("q")), True
+
+
+def cases(left, right):
+    yield from joins(left, right)
+    yield from groups(left)
+    yield "sort 1", left.sort("k", nulls_last=True, maintain_order=True), True
+    yield "sort 2", left.sort(["s", "g", "v"], descending=[True, False, True],
+                              nulls_last=[True, False, False], maintain_order=True), True
+    yield "filter", left.filter((pl.col("v") > 0) & pl.col("s").is_not_null()), True
+    yield "unique", left.unique(maintain_order=True), False
+    yield "unique k", left.unique(subset=["k"], keep="first", maintain_order=True), False
+    yield "top", left.sort(["s", "v"], descending=[True, False], nulls_last=True,
+                           maintain_order=True).head(7), True
+    yield "tail", left.tail(5), True
+    yield "slice", left.slice(3, 11), True
+    yield "index", left.with_row_index("n").filter(pl.col("v") > 0), True
+    yield "counts", left.group_by("s").agg(pl.len().alias("count")).sort(
+        ["count", "s"], descending=[True, False], nulls_last=True), True
+    yield "concat", pl.concat([left, right]), False
+
+
+def main():
+    out = []
+    for seed in range(12):
+        rng = random.Random(seed)
+        key = KEYS[seed % len(KEYS)] if seed < len(KEYS) else rng.choice(KEYS)
+        kinds = {"k": key, "g": rng.choice(["int8", "bool", "string", "date"]),
+                 "v": rng.choice(["int16", "int32", "int64"]), "x": "float64", "s": "string",
+                 "t": "datetime"}
+        sizes = [(24, 18), (24, 18), (0, 6), (20, 0), (1, 1), (30, 24)][seed % 6]
+        nulls = [0.15, 0, 0.4][seed % 3]
+        left = table(rng, kinds, sizes[0], 12, nulls)
+        right = table(rng, kinds, sizes[1], 12, nulls).drop("t")
+        answers = []
+        for name, frame, is_ordered in [*cases(left.drop("t"), right), *expressions(left)]:
+            answers.append({"verb": name, "ordered": is_ordered, "rows": rows(frame)})
+        out.append({
+            "seed": seed, "types": [list(pair) for pair in kinds.items()],
+            "left": rows(left), "right": rows(right), "answers": answers,
+        })
+    lines = ",\n".join(json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in out)
+    OUT.write_text("[\n" + lines + "\n]\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
