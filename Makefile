@@ -77,8 +77,8 @@ sanitize: ## ThreadMPI and ServerlessMPI under the thread and the address saniti
 	@scripts/sanitize
 
 .PHONY: bench
-bench: build ## Ours beside Polars, DuckDB and DataFusion on identical data, one thread each
-	@Benchmarks/run $(RELEASE)
+bench: build ## Ours beside five dataframe engines, 25 minutes; writes docs/results/frames.*
+	@Benchmarks/run $(RELEASE) --output $(or $(OUTPUT),docs/results/frames)
 
 .PHONY: format
 format: ## Format every Swift file

@@ -29,6 +29,15 @@ import Testing
                     default: sum
                     }
                 })
+        case .floatSum:
+            return .float(
+                value: values.reduce(0.0) { sum, cell in
+                    switch cell {
+                    case .int(let value): sum + Double(value)
+                    case .float(let bits): sum + Double(bitPattern: bits)
+                    default: sum
+                    }
+                })
         case .min, .max:
             let nan = Cell.float(value: .nan)
             let numbers = values.contains { $0 != nan } ? values.filter { $0 != nan } : values
@@ -180,7 +189,7 @@ import Testing
             }
             let eighths = Column(values)
             let expected = eighths.float64s.reduce(0) { $0 + ($1 ?? 0) }
-            #expect(Kernels.floatSum(eighths) == expected, "\(size) values")
+            #expect(FloatSummary([eighths]).sum == expected, "\(size) values")
         }
     }
 }

@@ -21,6 +21,20 @@ import Testing
         return (0..<table.rowCount).sorted(by: precedes)
     }
 
+    /// The order that sorting whole rows gives: that of a column of row numbers beside them.
+    private func sortedRows(_ table: Table, _ keys: [ColumnOrder]) -> [Int] {
+        let rows = Column((0..<table.rowCount).map { Int64($0) })
+        let numbered = Table(
+            schema: table.schema, columns: table.columns, rowCount: table.rowCount
+        ).with("row number", rows)
+        let sorted = Kernels.sort(numbered, by: keys)
+        let order = sorted.columns[table.columns.count].int64s.map { Int($0 ?? -1) }
+        for (column, original) in zip(sorted.columns, table.columns) {
+            #expect(column.cells == order.map(original.cell), "rows are torn apart")
+        }
+        return order
+    }
+
     @Test("sorts by one key of any type", arguments: DataType.allCases, awkwardSizes)
     func oneKey(type: DataType, size: Int) {
         var random = SeededRandom(seed: UInt64(size) + 50)
@@ -30,6 +44,9 @@ import Testing
                 let key = ColumnOrder(column: 0, descending: descending, nullsFirst: nullsFirst)
                 #expect(
                     Kernels.argsort(table, by: [key]).array == naive(table, [key]),
+                    "\(type), \(distinct) values, descending \(descending), first \(nullsFirst)")
+                #expect(
+                    sortedRows(table, [key]) == naive(table, [key]),
                     "\(type), \(distinct) values, descending \(descending), first \(nullsFirst)")
             }
         }
@@ -49,6 +66,7 @@ import Testing
             #expect(
                 Kernels.argsort(table, by: keys).array == naive(table, keys),
                 "round \(round): \(keys)")
+            #expect(sortedRows(table, keys) == naive(table, keys), "round \(round): \(keys)")
         }
     }
 
@@ -70,6 +88,53 @@ import Testing
         }
     }
 
+    @Test("integers of every spread, in pieces and beyond")
+    func spreads() {
+        var random = SeededRandom(seed: 62)
+        let count = 30_000
+        let spreads: [(String, (Int) -> Int64)] = [
+            ("wide", { _ in Int64(bitPattern: random.next()) >> 2 }),
+            ("full width", { _ in Int64(bitPattern: random.next()) }),
+            ("narrow", { _ in Int64(random.next() % 100) - 50 }),
+            ("all equal", { _ in 7 }),
+            ("in order", { Int64($0) }),
+            ("in reverse", { Int64(-$0) }),
+            ("constant digits", { _ in Int64(random.next() % 5000) << 40 }),
+            ("skewed", { $0 % 1000 == 0 ? Int64(random.next() >> 3) : Int64($0 % 3) }),
+            ("dense but for one", { $0 == 77 ? 1 << 60 : Int64(random.next() % 40000) }),
+        ]
+        for (name, value) in spreads {
+            let keys = (0..<count).map(value)
+            let texts = Column((0..<count).map { "row \($0)" })
+            let floats = Column((0..<count).map { Double($0) / 8 })
+            let table: Table = [
+                "k": Column(keys), "t": texts, "f": floats, "g": floats, "h": floats,
+            ]
+            for descending in [false, true] {
+                let expected = (0..<count).sorted {
+                    if keys[$0] == keys[$1] { return $0 < $1 }
+                    return descending ? keys[$0] > keys[$1] : keys[$0] < keys[$1]
+                }
+                for columns in [1, 3, 5] {
+                    let part = Table(
+                        schema: table.schema, columns: table.columns, rowCount: count
+                    ).prefix(columns)
+                    let sorted = Kernels.sort(
+                        part, by: [ColumnOrder(column: 0, descending: descending)])
+                    let comment: Comment = "\(name), descending \(descending), \(columns) columns"
+                    #expect(sorted.columns[0].int64s == expected.map { keys[$0] }, comment)
+                    for index in 1..<columns {
+                        let isRight = (0..<count).allSatisfy { row in
+                            sorted.columns[index].cell(row)
+                                == part.columns[index].cell(expected[row])
+                        }
+                        #expect(isRight, comment)
+                    }
+                }
+            }
+        }
+    }
+
     @Test("sorting a table moves whole rows")
     func wholeRows() {
         let table: Table = ["k": [3, nil, 1, 2], "v": Column(["c", "n", "a", "b"])]
@@ -80,5 +145,25 @@ import Testing
         #expect(
             Kernels.sort(extremes, by: [ColumnOrder(column: 0)]).columns[0].int64s
                 == [Int64.min, -1, 0, 1, Int64.max])
+    }
+}
+
+extension Table {
+    /// The table with one more column.
+    fileprivate func with(_ name: String, _ column: Column) -> Table {
+        do {
+            return try Table(Array(zip(schema.names + [name], columns + [column])))
+        } catch {
+            preconditionFailure("\(error)")
+        }
+    }
+
+    /// Its first columns.
+    fileprivate func prefix(_ count: Int) -> Table {
+        do {
+            return try Table(Array(zip(schema.names, columns).prefix(count)))
+        } catch {
+            preconditionFailure("\(error)")
+        }
     }
 }

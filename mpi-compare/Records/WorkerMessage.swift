@@ -33,14 +33,17 @@ public struct WorkerIteration: Sendable, Equatable {
     public var communicationSeconds: Double
     /// Payload that ranks sent to other ranks, in sum.
     public var bytes: Int
+    /// Processor time of the ranks' threads, in sum; waiting counts where a rank polls.
+    public var processorSeconds: Double
     /// What the ranks asked of a store, in sum; 0 where there is none.
     public var storeWrites: Int
     public var storeReads: Int
 
     public init(
         seconds: Double, computeSeconds: Double, communicationSeconds: Double, bytes: Int,
-        storeWrites: Int = 0, storeReads: Int = 0
+        processorSeconds: Double = 0, storeWrites: Int = 0, storeReads: Int = 0
     ) {
+        self.processorSeconds = processorSeconds
         self.storeWrites = storeWrites
         self.storeReads = storeReads
         self.seconds = seconds
@@ -55,8 +58,14 @@ public struct WorkerResult: Sendable, Equatable {
     /// Sum of the hashes of all output rows, sixteen hexadecimal digits.
     public var checksum: String
     public var tables: [ResultTable]
+    /// Most memory the ranks' processes held, in sum, from after the input was made to after the
+    /// first run: input, output and all between. 0 where the system does not tell.
+    public var peakBytes: Int
 
-    public init(outputRows: Int, checksum: String, tables: [ResultTable]) {
+    public init(
+        outputRows: Int, checksum: String, tables: [ResultTable], peakBytes: Int = 0
+    ) {
+        self.peakBytes = peakBytes
         self.outputRows = outputRows
         self.checksum = checksum
         self.tables = tables
@@ -97,6 +106,7 @@ extension WorkerMessage {
                 JSONField("computeSeconds", .number(iteration.computeSeconds)),
                 JSONField("communicationSeconds", .number(iteration.communicationSeconds)),
                 JSONField("bytes", .integer(iteration.bytes)),
+                JSONField("processorSeconds", .number(iteration.processorSeconds)),
                 JSONField("storeWrites", .integer(iteration.storeWrites)),
                 JSONField("storeReads", .integer(iteration.storeReads)),
             ])
@@ -106,6 +116,7 @@ extension WorkerMessage {
                 JSONField("outputRows", .integer(result.outputRows)),
                 JSONField("checksum", .string(result.checksum)),
                 JSONField("tables", .array(result.tables.map(\.json))),
+                JSONField("peakBytes", .integer(result.peakBytes)),
             ])
         }
     }
@@ -155,6 +166,7 @@ extension WorkerMessage {
                 WorkerIteration(
                     seconds: seconds, computeSeconds: computeSeconds,
                     communicationSeconds: communicationSeconds, bytes: bytes,
+                    processorSeconds: json["processorSeconds"]?.number ?? 0,
                     storeWrites: json["storeWrites"]?.integer ?? 0,
                     storeReads: json["storeReads"]?.integer ?? 0))
         case "result":
@@ -165,7 +177,8 @@ extension WorkerMessage {
             self = .result(
                 WorkerResult(
                     outputRows: outputRows, checksum: checksum,
-                    tables: tables.compactMap { ResultTable(json: $0) }))
+                    tables: tables.compactMap { ResultTable(json: $0) },
+                    peakBytes: json["peakBytes"]?.integer ?? 0))
         default: return nil
         }
     }

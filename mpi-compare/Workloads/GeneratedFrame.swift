@@ -28,6 +28,23 @@ struct GeneratedFrame {
     func fractions(_ column: UInt64) -> Column {
         CounterGenerator(seed: seed, frame: frame, column: column).unit(rows: rows)
     }
+
+    /// `prefix` and a number in 1 ... bound.
+    func text(_ column: UInt64, prefix: String, digits: Int, below bound: Int) -> Column {
+        CounterGenerator(seed: seed, frame: frame, column: column)
+            .text(prefix: prefix, digits: digits, below: Int64(max(1, bound)), rows: rows)
+    }
+
+    /// Whole numbers in 0 ..< 2^bits, small ones frequent.
+    func skewed(_ column: UInt64, bits: Int) -> Column {
+        CounterGenerator(seed: seed, frame: frame, column: column).skewed(bits: bits, rows: rows)
+    }
+
+    /// `values` with one in ten null; which ones, `column` decides.
+    func withNulls(_ column: UInt64, _ values: Column) -> Column {
+        CounterGenerator(seed: seed, frame: frame, column: column)
+            .withNulls(values, percent: 10, rows: rows)
+    }
 }
 
 extension WorkloadResult {

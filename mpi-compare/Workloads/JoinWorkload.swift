@@ -61,6 +61,11 @@ struct JoinInput: Sendable {
     var left: Frame
     var right: Frame
 
+    init(left: Frame, right: Frame) {
+        self.left = left
+        self.right = right
+    }
+
     init(_ options: WorkloadOptions, on world: any Communicator) throws {
         let bound = options.totalRows(ranks: world.size) * 9 / 10
         func side(_ number: UInt64) throws -> Frame {

@@ -11,6 +11,12 @@ public enum Workloads {
     public static let all: [any Workload.Type] = [
         JoinWorkload.self, SparseJoinWorkload.self, GroupByWorkload.self, SortWorkload.self,
         FlightsWorkload.self,
+        // Those of `make bench` alone.
+        LeftJoinWorkload.self, StringJoinWorkload.self, TwoKeyJoinWorkload.self,
+        SkewedJoinWorkload.self, G1Question1.self, G1Question2.self, G1Question3.self,
+        G1Question4.self, G1Question5.self, G1Question10.self, NullGroupsWorkload.self,
+        StringSortWorkload.self, UniqueWorkload.self, SparseUniqueWorkload.self,
+        AggregateWorkload.self, FilterWorkload.self,
     ]
 
     /// - Throws: `UsageError` listing the names if there is none of this name.
@@ -80,9 +86,13 @@ func repeatWorkload<Chosen: Workload>(
     let meter = Meter()
     let metered = MeteredCommunicator(world, meter)
     let input = try workload.prepare(on: metered)
+    PeakMemory.forget()
     var agreed: WorkloadResult?
+    var peakBytes = 0
     for repetition in -options.warmUps..<options.iterations {
-        let (iteration, result) = try runOnce(workload, input, on: metered)
+        let (iteration, result) = try runOnce(workload, input, on: metered) {
+            if repetition == -options.warmUps { peakBytes = try PeakMemory.sum(on: world) }
+        }
         if let agreed, let difference = result.difference(from: agreed) {
             throw WorkerError("repetition \(repetition + 1) differs from the first: \(difference)")
         }
@@ -96,20 +106,25 @@ func repeatWorkload<Chosen: Workload>(
             WorkerResult(
                 outputRows: agreed.rows,
                 checksum: String(repeating: "0", count: 16 - digits.count) + digits,
-                tables: agreed.tables)))
+                tables: agreed.tables, peakBytes: peakBytes)))
 }
 
-/// One timed run, from after one barrier to after the next, and what came out of it.
+/// One timed run, from after one barrier to after the next, and what came out of it. `then` is
+/// called between the run and the look at its output.
 private func runOnce<Chosen: Workload>(
-    _ workload: Chosen, _ input: Chosen.Input, on world: MeteredCommunicator
+    _ workload: Chosen, _ input: Chosen.Input, on world: MeteredCommunicator,
+    then: () throws -> Void
 ) throws -> (WorkerIteration, WorkloadResult) {
     try world.base.barrier()
     _ = world.meter.take()
     let before = (world.base as? any StoreBacked)?.traffic
+    let processorStart = ThreadClock.seconds
     let start = ContinuousClock.now
     let output = try workload.run(input, on: world)
     try world.barrier()
     let seconds = (ContinuousClock.now - start).inSeconds
+    let processor = ThreadClock.seconds - processorStart
+    try then()
     let (communication, bytes) = world.meter.take()
     let requests = try storeRequests(of: world.base, since: before)
 
@@ -118,7 +133,8 @@ private func runOnce<Chosen: Workload>(
     let totalBytes = try world.base.allreduce(bytes, .sum)
     let iteration = WorkerIteration(
         seconds: slowest, computeSeconds: compute, communicationSeconds: slowest - compute,
-        bytes: totalBytes, storeWrites: requests.writes, storeReads: requests.reads)
+        bytes: totalBytes, processorSeconds: try world.base.allreduce(processor, .sum),
+        storeWrites: requests.writes, storeReads: requests.reads)
     return (iteration, try workload.summarize(output, on: world))
 }
 

@@ -30,14 +30,23 @@ public struct Bitmap: Sendable {
     init(count: Int, _ bit: (Int) -> Bool) {
         let buffer = Buffer(byteCount: Self.byteCount(count))
         let words = buffer.elements(as: UInt64.self)
-        var index = 0
-        for word in 0..<Self.byteCount(count) / 8 {
+        // A loop of known length: it is unrolled into vector instructions.
+        for word in 0..<count / 64 {
             var bits: UInt64 = 0
-            for position in 0..<min(64, count - index) {
-                bits |= UInt64(unsafeBitCast(bit(index + position), to: UInt8.self)) << position
+            for position in 0..<64 {
+                bits |=
+                    UInt64(unsafeBitCast(bit(word &* 64 &+ position), to: UInt8.self))
+                    &<< UInt64(truncatingIfNeeded: position)
             }
             words[word] = bits
-            index += 64
+        }
+        let rest = count & ~63
+        if rest < count {
+            var bits: UInt64 = 0
+            for index in rest..<count {
+                bits |= UInt64(unsafeBitCast(bit(index), to: UInt8.self)) << (index - rest)
+            }
+            words[rest / 64] = bits
         }
         self.init(buffer: buffer, count: count)
     }

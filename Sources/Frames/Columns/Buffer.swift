@@ -64,7 +64,7 @@ final class BufferPool: Sendable {
     static let shared = BufferPool()
 
     /// Smaller blocks are left to malloc, which reuses them well itself.
-    static let minimumByteCount = 1 << 20
+    static let minimumByteCount = 1 << 17
     private static let hugePageByteCount = 2 << 20
     /// Blocks kept per process; beyond it they go back to the system.
     static let limitByteCount = 1 << 30
@@ -98,6 +98,9 @@ final class BufferPool: Sendable {
         if let (block, capacity) = reused, let pointer = UnsafeMutableRawPointer(bitPattern: block)
         {
             return (pointer, capacity)
+        }
+        guard capacity >= Self.hugePageByteCount else {
+            return (Self.allocate(capacity, alignment: 4096), capacity)
         }
         let pointer = Self.allocate(capacity, alignment: Self.hugePageByteCount)
         madvise(pointer, capacity, MADV_HUGEPAGE)

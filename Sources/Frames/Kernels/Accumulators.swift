@@ -14,9 +14,14 @@ extension Kernels {
             return chunks[0].type.isFloat
                 ? floatSums(chunks, groups)
                 : integerSums(chunks, groups).reinterpreted(as: chunks[0].type.sumType)
+        case .floatSum: return floatSums(chunks.map(asFloats), groups)
         case .min: return extremes(chunks, groups, greatest: false)
         case .max: return extremes(chunks, groups, greatest: true)
         }
+    }
+
+    private static func asFloats(_ column: Column) -> Column {
+        column.type == .float64 ? column : Evaluation.cast(column, to: .float64)
     }
 
     /// Calls `body(group, row of chunk)` for each valid value.

@@ -7,6 +7,8 @@ struct GroupAggregate: Sendable, Hashable {
     enum Function: Sendable, Hashable {
         /// int64 of int64 (wrapping) and bool, float64 of float64; 0 of no values.
         case sum
+        /// float64 sum of int64 or float64: means add up without wrapping around.
+        case floatSum
         /// How many there are.
         case count
         /// How many rows there are, nulls included; takes no column.
@@ -35,8 +37,15 @@ extension Kernels {
     ) -> [Column] {
         precondition(!keys.isEmpty, "groupBy of no keys")
         let whole = keys.map { key in concat(chunks.map { $0.columns[key] }) }
-        let groups = Groups(codes: [keyCodes(whole, nullsAreEqual: true)])
-        let keyColumns = whole.map { gather($0, groups.firstRows) }
+        let encoder = KeyEncoder(whole)
+        if let encoder, let plan = AccumulatorPlan(chunks, aggregates) {
+            let rowCount = whole[0].count
+            if let groups = DenseGroups(encoder, rowCount: rowCount, chunks, plan) {
+                return whole.map { gather($0, groups.firstRows) } + groups.results()
+            }
+        }
+        let groups = Groups(codes: [encoder?.column() ?? keyCodes(whole, nullsAreEqual: true)])
+        let keyColumns = whole.map { groups.firstValues(of: $0) }
         let results = aggregates.map { aggregate in
             groupAggregate(
                 aggregate.function,

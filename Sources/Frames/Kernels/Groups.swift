@@ -7,8 +7,14 @@ struct Groups {
     let ids: Buffer
     let rowCount: Int
     let count: Int
-    /// First row of each group, ascending: groups are numbered by their first row.
-    let firstRows: RowIndices
+    /// Groups are numbered by their first row; these are the first rows, in one form or the other.
+    private let firsts: Firsts
+
+    enum Firsts {
+        case rows(RowIndices)
+        /// A bit per row: cheaper where nearly every row is the first of its group.
+        case bits(Bitmap)
+    }
 
     /// Groups the rows of int64 chunks by value, numbering rows through.
     init(codes chunks: [Column]) {
@@ -17,7 +23,25 @@ struct Groups {
         ids = builder.ids
         rowCount = builder.rowCount
         count = builder.count
-        firstRows = RowIndices(buffer: builder.firstRows, count: builder.count)
+        firsts =
+            builder.firstBits.map { .bits($0) }
+            ?? .rows(RowIndices(buffer: builder.firstRows, count: builder.count))
+    }
+
+    /// First row of each group, ascending.
+    var firstRows: RowIndices {
+        switch firsts {
+        case .rows(let rows): rows
+        case .bits(let bits): Kernels.setRows(bits, count: count)
+        }
+    }
+
+    /// The values of each group's first row.
+    func firstValues(of column: Column) -> Column {
+        switch firsts {
+        case .rows(let rows): Kernels.gather(column, rows)
+        case .bits(let bits): count == rowCount ? column : Kernels.filter(column, bits)
+        }
     }
 }
 
@@ -25,8 +49,10 @@ private struct GroupBuilder {
     let chunks: [Column]
     let rowCount: Int
     let ids: Buffer
-    var firstRows: Buffer
-    var count = 0
+    /// Int per group; unless there are `firstBits`.
+    private(set) var firstRows: Buffer
+    private(set) var firstBits: Bitmap?
+    private(set) var count = 0
 
     /// Groups a hash table may have before it falls out of the cache.
     private static let directLimit = 1 << 15
@@ -140,99 +166,22 @@ private struct GroupBuilder {
         return isDone
     }
 
+    /// Numbers first rows in order, then looks up the others'.
     private mutating func groupByPartition() {
-        count = 0
-        let partitioner = HashPartitioner(rowCount: rowCount)
-        var firstRow = 0
-        var keyed: [KeyedChunk] = []
-        for chunk in chunks {
-            keyed.append(KeyedChunk(key: chunk, carried: [], firstRow: firstRow))
-            firstRow += chunk.count
-        }
-        let moved = RadixRows(keyed, as: RowLayout(wideFields: 2), by: partitioner)
-        var table = Buffer(byteCount: 0)
-        var keys = Buffer(byteCount: 0)
-        for partition in 0..<partitioner.partitionCount {
-            let rows = moved.rows(of: partition)
-            let slotCount = partitioner.slotCount(rowCount: rows.count * 2)
-            if table.byteCount < slotCount * 4 { table = Buffer(byteCount: slotCount * 4) }
-            if keys.byteCount < rows.count * 8 { keys = Buffer(byteCount: rows.count * 8) }
-            group(moved, rows, slotCount: slotCount, table: table, keys: keys)
-        }
-        groupNulls(moved, moved.rows(of: partitioner.partitionCount))
-        renumber()
-    }
-
-    /// Numbers groups by their first row instead of by partition: then accumulators are met, and
-    /// keys gathered, nearly in order of memory.
-    private mutating func renumber() {
-        let bits = Buffer(zeroedByteCount: Bitmap.byteCount(rowCount))
-        let words = bits.elements(as: UInt64.self)
-        let firsts = firstRows.elements(as: Int.self)
-        for group in 0..<count { words[firsts[group] >> 6] |= 1 &<< UInt64(firsts[group] & 63) }
-        let wordCount = Bitmap.byteCount(rowCount) / 8
-        let rankBuffer = Buffer(byteCount: wordCount * 4)
-        let ranks = rankBuffer.elements(as: UInt32.self)
-        var total: UInt32 = 0
-        for word in 0..<wordCount {
-            ranks[word] = total
-            total &+= UInt32(truncatingIfNeeded: words[word].nonzeroBitCount)
-        }
-        let numberBuffer = Buffer(byteCount: count * 4)
-        let numbers = numberBuffer.elements(as: UInt32.self)
-        for group in 0..<count {
-            let row = firsts[group]
-            let below = words[row >> 6] & (1 &<< UInt64(row & 63) &- 1)
-            numbers[group] =
-                ranks[row >> 6] &+ UInt32(truncatingIfNeeded: below.nonzeroBitCount)
-        }
+        let distinct = DistinctRows(codes: chunks, notesRepeats: true)
+        count = distinct.count
+        firstBits = distinct.firsts
+        firstRows = Buffer(byteCount: 0)
         let ids = ids.elements(as: UInt32.self)
-        for row in 0..<rowCount { ids[row] = numbers[Int(ids[row])] }
-        firstRows = Kernels.setRows(Bitmap(buffer: bits, count: rowCount), count: count).buffer
-        withExtendedLifetime((rankBuffer, numberBuffer)) {}
-    }
-
-    private mutating func group(
-        _ moved: RadixRows, _ rows: Range<Int>, slotCount: Int, table: Buffer, keys: Buffer
-    ) {
-        let source = moved.words.elements(as: Int64.self)
-        let slots = table.elements(as: UInt32.self)
-        for slot in 0..<slotCount { slots[slot] = 0 }
-        let keys = keys.elements(as: Int64.self)
-        let ids = ids.elements(as: UInt32.self)
-        let firstRows = firstRows.elements(as: Int.self)
-        let first = count
-        var found = 0
-        for position in rows {
-            let key = source[position &* 2]
-            let row = Int(truncatingIfNeeded: source[position &* 2 &+ 1])
-            var slot = Int(truncatingIfNeeded: hashInt64(key) >> 16) & (slotCount &- 1)
-            while true {
-                let id = Int(slots[slot])
-                if id == 0 {
-                    keys[found] = key
-                    firstRows[first &+ found] = row
-                    ids[row] = UInt32(truncatingIfNeeded: first &+ found)
-                    found &+= 1
-                    slots[slot] = UInt32(truncatingIfNeeded: found)
-                    break
-                }
-                if keys[id &- 1] == key {
-                    ids[row] = UInt32(truncatingIfNeeded: first &+ id &- 1)
-                    break
-                }
-                slot = (slot &+ 1) & (slotCount &- 1)
+        var next: UInt32 = 0
+        Kernels.forEachWord(distinct.firsts) { base, word, length in
+            var bits = word
+            for row in base..<base &+ length {
+                ids[row] = next
+                next &+= UInt32(truncatingIfNeeded: bits & 1)
+                bits >>= 1
             }
         }
-        count += found
-    }
-
-    private mutating func groupNulls(_ moved: RadixRows, _ rows: Range<Int>) {
-        if rows.isEmpty { return }
-        let source = moved.words.elements(as: Int64.self)
-        let ids = ids.elements(as: UInt32.self)
-        for position in rows { ids[Int(source[position * 2 + 1])] = UInt32(count) }
-        firstRows.elements(as: Int.self)[count] = Int(source[rows.lowerBound * 2 + 1])
-        count += 1
+        distinct.forEachRepeat { row, first in ids[row] = ids[first] }
     }
 }

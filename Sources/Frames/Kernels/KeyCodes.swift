@@ -40,14 +40,14 @@ extension Kernels {
     /// any null makes the code null.
     static func keyCodes(_ columns: [Column], nullsAreEqual: Bool) -> Column {
         if columns.count == 1 { return singleKeyCodes(columns)[0] }
-        var digits = KeyDigits(rowCount: columns[0].count)
         var validity: Bitmap?
-        for column in columns {
-            digits.append(singleKeyCodes([column])[0])
-            if !nullsAreEqual, let bits = column.validity {
-                validity = validity.map { $0.and(bits) } ?? bits
-            }
+        for column in columns where !nullsAreEqual {
+            guard let bits = column.validity else { continue }
+            validity = validity.map { $0.and(bits) } ?? bits
         }
+        if let encoder = KeyEncoder(columns) { return encoder.column().with(validity: validity) }
+        var digits = KeyDigits(rowCount: columns[0].count)
+        for column in columns { digits.append(singleKeyCodes([column])[0]) }
         return digits.column.with(validity: validity)
     }
 

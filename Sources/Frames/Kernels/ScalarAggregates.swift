@@ -14,16 +14,6 @@ extension Kernels {
             masked: { $0 & Int64(bitPattern: $1) }, &+)
     }
 
-    /// Sum of a float64 column's values; 0 of none. Four partial sums, as one would wait for
-    /// itself: its last bits differ from adding in order.
-    static func floatSum(_ column: Column) -> Double {
-        let column = widened(column)
-        defer { withExtendedLifetime(column) {} }
-        return reduce(
-            column, column.pointer(as: Double.self), neutral: 0,
-            masked: { Double(bitPattern: $0.bitPattern & $1) }, +)
-    }
-
     /// Reduces a column by an operation in any order; `masked(value, mask)` is the value where the
     /// mask is all ones, and neutral where it is zero.
     @inline(__always)
@@ -86,21 +76,24 @@ extension Kernels {
             : reduce(column, values, neutral: neutral, masked: masked) { min($0, $1) }
     }
 
-    /// Least or greatest of a float64 column's values that are not NaN; infinite also if there is
-    /// none.
-    private static func floatExtreme(_ column: Column, greatest: Bool) -> Double {
-        let values = column.pointer(as: Double.self)
-        defer { withExtendedLifetime(column) {} }
-        let neutral = greatest ? -Double.infinity : Double.infinity
-        let bits = neutral.bitPattern
-        @inline(__always)
-        func masked(_ value: Double, _ mask: UInt64) -> Double {
-            Double(bitPattern: (value.bitPattern ^ bits) & mask ^ bits)
+    /// Aggregates of all rows of tables that have any, a column of one value each.
+    static func wholeAggregates(
+        _ pieces: [Table], _ aggregates: [GroupAggregate]
+    ) -> [Column] {
+        let rowCount = pieces.reduce(0) { $0 + $1.rowCount }
+        var summaries: [Int: FloatSummary] = [:]
+        return aggregates.map { aggregate in
+            guard let index = aggregate.column else {
+                return wholeAggregate(aggregate.function, [], rowCount: rowCount)
+            }
+            let chunks = pieces.map { $0.columns[index] }
+            if chunks[0].type == .float64 {
+                let summary = summaries[index] ?? FloatSummary(chunks)
+                summaries[index] = summary
+                if let result = summary.result(aggregate.function) { return result }
+            }
+            return wholeAggregate(aggregate.function, chunks, rowCount: rowCount)
         }
-        // A comparison with NaN is false, and keeps what there is.
-        return greatest
-            ? reduce(column, values, neutral: neutral, masked: masked) { $1 > $0 ? $1 : $0 }
-            : reduce(column, values, neutral: neutral, masked: masked) { $1 < $0 ? $1 : $0 }
     }
 
     /// An aggregate of all rows of chunks of a column (of none for `len`), as a column of one value.
@@ -110,11 +103,12 @@ extension Kernels {
         switch function {
         case .len: return Column([Int64(rowCount)])
         case .count: return Column([Int64(chunks.reduce(0) { $0 + $1.count - $1.nullCount })])
-        case .sum where chunks[0].type.isFloat:
-            return Column([chunks.reduce(0) { $0 + floatSum($1) }])
+        case .sum where chunks[0].type.isFloat: return Column([FloatSummary(chunks).sum])
         case .sum:
             return Column([chunks.reduce(0) { $0 &+ integerSum($1) }])
                 .reinterpreted(as: chunks[0].type.sumType)
+        case .floatSum:
+            return Column([FloatSummary(chunks.map { Evaluation.cast($0, to: .float64) }).sum])
         case .min, .max:
             let best = concat(chunks.map { extreme($0, greatest: function == .max) })
             return extreme(best, greatest: function == .max)
@@ -127,9 +121,10 @@ extension Kernels {
             return Column([integerExtreme(column, greatest: greatest)])
                 .reinterpreted(as: column.type)
         }
-        if column.type == .float64 {
-            let value = floatExtreme(column, greatest: greatest)
-            if value.isFinite { return Column([value]) }
+        if column.type == .float64,
+            let value = FloatSummary([column]).result(greatest ? .max : .min)
+        {
+            return value
         }
         return gather(column, RowIndices([extremeRow(column, greatest: greatest) ?? -1]))
     }

@@ -27,10 +27,9 @@ extension Kernels {
         return order ?? RowIndices(Array(0..<table.rowCount))
     }
 
-    /// The table's rows in order.
+    /// The table's rows in that order.
     static func sort(_ table: Table, by keys: [ColumnOrder]) -> Table {
-        let order = argsort(table, by: keys)
-        return gather(table, order)
+        sortByNumber(table, by: keys) ?? gather(table, argsort(table, by: keys))
     }
 
     /// Sorts `order` (all rows as they are, if nil) by one column.

@@ -9,6 +9,10 @@ extension Kernels {
     /// A code per string of all chunks together; null where the string is.
     static func stringCodes(_ chunks: [Column]) -> [Column] {
         defer { withExtendedLifetime(chunks) {} }
+        var profile = TextProfile()
+        if chunks.allSatisfy({ profile.add($0) }), let digits = TextDigits(profile) {
+            return chunks.map { digitCodes($0, digits) }
+        }
         var longest: Int64 = 0
         var shortest = Int64.max
         for chunk in chunks {
@@ -24,6 +28,14 @@ extension Kernels {
         }
         var dictionary = StringDictionary()
         return chunks.map { dictionary.codes(of: $0) }
+    }
+
+    /// Strings as numbers as small as their bytes allow.
+    private static func digitCodes(_ column: Column, _ digits: TextDigits) -> Column {
+        let buffer = Buffer(byteCount: column.count * 8)
+        let codes = buffer.elements(as: UInt64.self)
+        digits.forEach(column, 0..<column.count) { codes[$0] = $1 }
+        return Column(type: .int64, count: column.count, values: buffer, validity: column.validity)
     }
 
     /// Strings as digits of a number: their bytes, eight at a time, and their length, as one may

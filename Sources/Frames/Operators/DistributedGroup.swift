@@ -64,7 +64,7 @@ extension StepRun {
         let sums = partials.sums(keyCount: 0, ofParts: false)
         watchSums(raw, sums)
         var failure = mayOverflow ? overflow(raw, keyCount: 0, sums) : nil
-        let own = wholeAggregates([raw], partials.first(keyCount: 1), partials)
+        let own = wholeAggregates([raw], partials.first(keyCount: 0), partials)
         guard size > 1, input.partitioning != .replicated else {
             if let failure { throw failure }
             return partials.results(own)
@@ -76,7 +76,7 @@ extension StepRun {
                 Kernels.concat(pieces), keyCount: 0, partials.sums(keyCount: 0, ofParts: true))
         }
         try settleSums(failure)
-        return partials.results(wholeAggregates(pieces, partials.merge(keyCount: 1), partials))
+        return partials.results(wholeAggregates(pieces, partials.merge(keyCount: 0), partials))
     }
 
     /// All rows as one group.
@@ -84,12 +84,7 @@ extension StepRun {
         _ pieces: [Table], _ aggregates: [GroupAggregate], _ partials: PartialAggregates
     ) -> [Column] {
         guard pieces.contains(where: { $0.rowCount > 0 }) else { return partials.ofNothing() }
-        let rowCount = pieces.reduce(0) { $0 + $1.rowCount }
-        return aggregates.map { aggregate in
-            // Operands are counted behind one key, which is not there.
-            let chunks = aggregate.column.map { column in pieces.map { $0.columns[column - 1] } }
-            return Kernels.wholeAggregate(aggregate.function, chunks ?? [], rowCount: rowCount)
-        }
+        return Kernels.wholeAggregates(pieces, aggregates)
     }
 
     /// Keys, then the evaluated operands of aggregates, under names that cannot clash.

@@ -26,16 +26,14 @@ extension StepRun {
             defer { firstRow += part.rowCount }
             let rows = SplitterSearch(part, splitters, order)
             let first = firstRow
-            return Destinations(rowCount: part.rowCount, rankCount: rankCount) { row in
-                rows.splittersBefore(row, position: position.ofRow(first + row))
-            }
+            return rows.destinations(rankCount: rankCount) { position.ofRow(first + $0) }
         }
         return Rows(
             table: sorted(Kernels.concat(pieces), order), partitioning: .range(keys))
     }
 
     private func sorted(_ table: Table, _ order: [ColumnOrder]) -> Table {
-        Kernels.gather(table, Kernels.argsort(table, by: order))
+        Kernels.sort(table, by: order)
     }
 
     /// size − 1 rows that divide all rows into equal shares, about: the same on every rank.

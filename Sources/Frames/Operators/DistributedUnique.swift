@@ -21,7 +21,6 @@ extension StepRun {
     }
 
     private func firstRows(_ table: Table, _ names: [String]) -> Table {
-        let rows = Kernels.uniqueRows(table, keys: table.schema.indices(of: names))
-        return rows.count == table.rowCount ? table : Kernels.gather(table, rows)
+        Kernels.unique(table, keys: table.schema.indices(of: names))
     }
 }

@@ -76,7 +76,7 @@ extension StepRun {
         let rowCount = keyCount == 0 ? 1 : groups.count
         return Table(
             schema: node.schema,
-            columns: keys.map { Kernels.gather($0, groups.firstRows) } + results,
+            columns: keys.map { groups.firstValues(of: $0) } + results,
             rowCount: rowCount)
     }
 }

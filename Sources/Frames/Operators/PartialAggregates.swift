@@ -30,17 +30,24 @@ struct PartialAggregates {
                 sources.append([add(.len, nil)])
                 continue
             }
-            // Means add up as float64: sums of int64 may wrap around.
+            // Means add up as float64: sums of int64 may wrap around. The kernels do so by
+            // themselves with the two common types.
             let isMean = aggregate.function == .mean
-            let expression = isMean ? operand.cast(.float64) : operand
-            let type = try expression.node.type(in: schema, context)
+            var expression = operand
+            var type = try expression.node.type(in: schema, context)
+            if isMean && type != .int64 && type != .float64 {
+                expression = operand.cast(.float64)
+                type = .float64
+            }
             let index = add(expression, type)
             switch aggregate.function {
             case .sum: sources.append([add(.sum, index)])
             case .count, .len: sources.append([add(.count, index)])
             case .min: sources.append([add(.min, index)])
             case .max: sources.append([add(.max, index)])
-            case .mean: sources.append([add(.sum, index), add(.count, index)])
+            case .mean:
+                let sum: GroupAggregate.Function = type == .float64 ? .sum : .floatSum
+                sources.append([add(sum, index), add(.count, index)])
             case .first, .last, .std, .variance, .nUnique, .median, .quantile:
                 preconditionFailure("\(aggregate.function) has no partial results")
             }
@@ -76,6 +83,7 @@ struct PartialAggregates {
         switch part.function {
         case .len, .count: return .int64
         case .sum: return type.sumType
+        case .floatSum: return .float64
         case .min, .max: return type
         }
     }
@@ -102,7 +110,7 @@ struct PartialAggregates {
         parts.enumerated().map { index, part in
             let function: GroupAggregate.Function =
                 switch part.function {
-                case .sum, .count, .len: .sum
+                case .sum, .floatSum, .count, .len: .sum
                 case .min: .min
                 case .max: .max
                 }
@@ -121,6 +129,7 @@ struct PartialAggregates {
             case .len: return Literal.int64(1).column(count: rowCount)
             case .count: return Evaluation.cast(Evaluation.unary(.isNotNull, column), to: .int64)
             case .sum: return Kernels.widened(column).reinterpreted(as: column.type.sumType)
+            case .floatSum: return Evaluation.cast(column, to: .float64)
             case .min, .max: return column
             }
         }
@@ -130,7 +139,7 @@ struct PartialAggregates {
     func ofNothing() -> [Column] {
         parts.map { part in
             switch (part.function, type(of: part)) {
-            case (.sum, .float64): Column([0.0])
+            case (.sum, .float64), (.floatSum, _): Column([0.0])
             case (.sum, let type), (.count, let type), (.len, let type):
                 Column([Int64(0)]).reinterpreted(as: type)
             case (.min, let type), (.max, let type):

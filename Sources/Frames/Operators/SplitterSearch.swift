@@ -21,6 +21,66 @@ struct SplitterSearch {
         }
     }
 
+    /// Where every row goes. Rows of one plain type without nulls are told apart by a comparison of
+    /// words per splitter, without a branch.
+    /// - Parameter position: of a row, in the order of all rows.
+    func destinations(rankCount: Int, position: (Int) -> Int64) -> Destinations {
+        let (column, flip) = (words.column, words.flip)
+        defer { withExtendedLifetime(column) {} }
+        guard column.validity == nil, splitterWords.column.validity == nil else {
+            return Destinations(rowCount: column.count, rankCount: rankCount) { row in
+                splittersBefore(row, position: position(row))
+            }
+        }
+        switch column.type.storage {
+        case .int64:
+            let values = column.pointer(as: Int64.self)
+            return destinations(rankCount, position) { Kernels.orderedWord(values[$0]) ^ flip }
+        case .strings:
+            let offsets = column.stringOffsets
+            let bytes = column.stringBytes
+            return destinations(rankCount, position) { row in
+                let length = Int(offsets[row &+ 1] &- offsets[row])
+                return Kernels.prefixWord(bytes + Int(offsets[row]), length, at: 0) ^ flip
+            }
+        default:
+            return destinations(rankCount, position) { words.word($0) }
+        }
+    }
+
+    @inline(__always)
+    private func destinations(
+        _ rankCount: Int, _ position: (Int) -> Int64, _ word: (Int) -> UInt64
+    ) -> Destinations {
+        let others = (0..<splitters.count).map { splitterWords.word($0) }
+        return others.withUnsafeBufferPointer { others in
+            Destinations(rowCount: words.column.count, rankCount: rankCount) { row in
+                let own = word(row)
+                var before = 0
+                var ties = 0
+                if others.count <= Self.linearLimit {
+                    for other in others {
+                        before &+= Int(
+                            truncatingIfNeeded: unsafeBitCast(other < own, to: UInt8.self))
+                        ties &+= Int(
+                            truncatingIfNeeded: unsafeBitCast(other == own, to: UInt8.self))
+                    }
+                } else {
+                    var high = others.count
+                    while before < high {
+                        let middle = (before &+ high) / 2
+                        if others[middle] < own { before = middle &+ 1 } else { high = middle }
+                    }
+                    ties = before < others.count && others[before] == own ? 1 : 0
+                }
+                return ties == 0 ? before : splittersBefore(row, position: position(row))
+            }
+        }
+    }
+
+    /// More splitters are searched by halves.
+    private static let linearLimit = 8
+
     /// How many splitters come before `row`, or are it: its destination.
     @inline(__always)
     func splittersBefore(_ row: Int, position: Int64) -> Int {
@@ -63,8 +123,8 @@ struct SplitterSearch {
 /// A column's values as words whose unsigned order is that of a sort key; of strings, their first
 /// eight bytes.
 struct OrderWords {
-    private let column: Column
-    private let flip: UInt64
+    let column: Column
+    let flip: UInt64
     /// Where nulls are against values: before or after.
     private let nullClass: Int
 
@@ -87,7 +147,7 @@ struct OrderWords {
     private func kind(of row: Int) -> Int { column.isNull(at: row) ? nullClass : 0 }
 
     @inline(__always)
-    private func word(_ row: Int) -> UInt64 {
+    func word(_ row: Int) -> UInt64 {
         switch column.type.storage {
         case .uint32 where column.dictionary != nil: return prefix(row)
         case .int64:
@@ -117,11 +177,8 @@ struct OrderWords {
 
     @inline(__always)
     private func prefix(_ row: Int) -> UInt64 {
-        var word: UInt64 = 0
         let bytes = column.utf8(at: row)
-        for index in 0..<8 {
-            word = word << 8 | (index < bytes.count ? UInt64(bytes[index]) : 0)
-        }
-        return word ^ flip
+        guard let base = bytes.baseAddress else { return flip }
+        return Kernels.prefixWord(base, bytes.count, at: 0) ^ flip
     }
 }

@@ -1,0 +1,201 @@
+// Strings of at most 16 bytes as numbers in the order of the strings, as small as their bytes allow:
+// each byte is a digit that counts from the least byte seen at its place. "id0000000042" among its
+// like is 42, so that it indexes an array where a dictionary would be searched.
+
+/// What is known of some strings' bytes, place by place. Places beyond a string's end hold zero.
+struct TextProfile {
+    private(set) var shortest = Int.max
+    private(set) var longest = 0
+    /// Least and greatest byte of each place.
+    private(set) var least = SIMD16<UInt8>(repeating: .max)
+    private(set) var greatest = SIMD16<UInt8>(repeating: 0)
+
+    static let lengthLimit = 16
+
+    /// Adds a column's strings; false, and no more than that, if one is too long.
+    mutating func add(_ column: Column) -> Bool {
+        // In blocks, so that offsets are read from memory once.
+        var row = 0
+        while row < column.count {
+            let end = min(row + KeyEncoder.blockRowCount, column.count)
+            guard add(column, row..<end) else { return false }
+            row = end
+        }
+        return true
+    }
+
+    private mutating func add(_ column: Column, _ rows: Range<Int>) -> Bool {
+        let offsets = column.stringOffsets
+        let bytes = UnsafeRawPointer(column.stringBytes)
+        defer { withExtendedLifetime(column) {} }
+        var (shortest, longest) = (shortest, longest)
+        for row in rows where !column.isNull(at: row) {
+            let length = Int(offsets[row &+ 1] &- offsets[row])
+            shortest = min(shortest, length)
+            longest = max(longest, length)
+        }
+        guard longest <= Self.lengthLimit else { return false }
+        (self.shortest, self.longest) = (shortest, longest)
+        var (least, greatest) = (least, greatest)
+        // Not pointwiseMin, which is sixteen comparisons; this is one instruction.
+        @inline(__always)
+        func note(_ text: SIMD16<UInt8>) {
+            least.replace(with: text, where: text .< least)
+            greatest.replace(with: text, where: text .> greatest)
+        }
+        if column.validity == nil && shortest == longest {
+            let mask = TextDigits.mask(longest)
+            for row in rows { note(TextDigits.load(bytes + Int(offsets[row])) & mask) }
+        } else {
+            for row in rows where !column.isNull(at: row) {
+                let length = Int(offsets[row &+ 1] &- offsets[row])
+                note(TextDigits.load(bytes + Int(offsets[row])) & TextDigits.mask(length))
+            }
+        }
+        (self.least, self.greatest) = (least, greatest)
+        return true
+    }
+}
+
+/// The number of a string among strings of a profile.
+struct TextDigits {
+    /// Eight bytes as a number.
+    private struct Word {
+        let least: UInt64
+        /// Bits by which places that never vary are shifted out at the end.
+        let shift: UInt64
+        /// Digits' base, if all eight can be added up at once; nil to take the bytes as they are.
+        let base: UInt64?
+
+        init(_ least: UInt64, _ greatest: UInt64) {
+            self.least = least
+            let ranges = greatest &- least
+            // The first byte of the text is the lowest of the word.
+            shift = ranges == 0 ? 0 : UInt64(ranges.leadingZeroBitCount / 8 * 8)
+            var widest: UInt64 = 0
+            for place in 0..<8 as Range<UInt64> {
+                widest = max(widest, ranges >> (place * 8) & 0xFF)
+            }
+            base = widest < 16 ? widest + 1 : nil
+        }
+
+        /// Of bytes less the least ones.
+        @inline(__always)
+        func number(_ digits: UInt64) -> UInt64 {
+            let digits = digits &<< shift
+            guard let base else { return digits.byteSwapped }
+            return Self.sum(digits, base, base &* base, base &* base &* base &* base)
+        }
+
+        /// Pairs of digits, pairs of these, and of these: a multiplication each.
+        @inline(__always)
+        static func sum(
+            _ digits: UInt64, _ first: UInt64, _ second: UInt64, _ fourth: UInt64
+        ) -> UInt64 {
+            let pairs = ((digits &* (first &<< 8 | 1)) &>> 8) & 0x00FF_00FF_00FF_00FF
+            let fours = ((pairs &* (second &<< 16 | 1)) &>> 16) & 0x0000_FFFF_0000_FFFF
+            return (fours &* (fourth &<< 32 | 1)) &>> 32
+        }
+    }
+
+    private let first: Word
+    private let second: Word
+    /// Numbers of the second word are below it; 1 if there is none.
+    private let secondLimit: UInt64
+    private let shortest: Int
+    /// How many lengths there are.
+    private let lengthCount: UInt64
+    /// Numbers are below it.
+    let limit: UInt64
+
+    /// Nil if the numbers would not fit.
+    init?(_ profile: TextProfile) {
+        // Of no strings at all any number will do.
+        let isEmpty = profile.shortest > profile.longest
+        let least = isEmpty ? SIMD2(0, 0) : unsafeBitCast(profile.least, to: SIMD2<UInt64>.self)
+        let greatest =
+            isEmpty ? SIMD2(0, 0) : unsafeBitCast(profile.greatest, to: SIMD2<UInt64>.self)
+        first = Word(least[0], greatest[0])
+        second = Word(least[1], greatest[1])
+        shortest = isEmpty ? 0 : profile.shortest
+        lengthCount = isEmpty ? 1 : UInt64(profile.longest - profile.shortest + 1)
+        let firstLast = first.number(greatest[0] &- least[0])
+        let secondLast = second.number(greatest[1] &- least[1])
+        guard secondLast < UInt64.max, firstLast < UInt64.max else { return nil }
+        secondLimit = secondLast + 1
+        let (texts, overflow) = (firstLast + 1).multipliedReportingOverflow(by: secondLimit)
+        let (limit, tooMany) = texts.multipliedReportingOverflow(by: lengthCount)
+        guard !overflow, !tooMany, limit <= KeyEncoder.limit else { return nil }
+        self.limit = limit
+    }
+
+    /// 16 bytes, of which those beyond the string may be anything: buffers are readable there.
+    @inline(__always)
+    static func load(_ bytes: UnsafeRawPointer) -> SIMD16<UInt8> {
+        bytes.loadUnaligned(as: SIMD16<UInt8>.self)
+    }
+
+    /// Ones for the first `length` of 16 bytes.
+    @inline(__always)
+    static func mask(_ length: Int) -> SIMD16<UInt8> {
+        unsafeBitCast(words(length), to: SIMD16<UInt8>.self)
+    }
+
+    @inline(__always)
+    private static func words(_ length: Int) -> SIMD2<UInt64> {
+        let bits = UInt64(truncatingIfNeeded: length) &* 8
+        // Shifts by 64 and more give zero.
+        return SIMD2(~(UInt64.max << bits), bits <= 64 ? 0 : ~(UInt64.max << (bits &- 64)))
+    }
+
+    /// Calls `body(index, number)` for rows `rows` of a column, index counting from 0; what a null
+    /// gets is unspecified.
+    @inline(__always)
+    func forEach(_ column: Column, _ rows: Range<Int>, _ body: (Int, UInt64) -> Void) {
+        let offsets = column.stringOffsets + rows.lowerBound
+        let bytes = UnsafeRawPointer(column.stringBytes)
+        defer { withExtendedLifetime(column) {} }
+        if lengthCount > 1 || column.validity != nil {
+            for index in 0..<rows.count {
+                let length = Int(offsets[index &+ 1] &- offsets[index])
+                let masks = Self.words(min(length, TextProfile.lengthLimit))
+                let text = (bytes + Int(offsets[index])).loadUnaligned(as: SIMD2<UInt64>.self)
+                let number =
+                    first.number(text[0] & masks[0] &- first.least) &* secondLimit
+                    &+ second.number(text[1] & masks[1] &- second.least)
+                let extra = UInt64(truncatingIfNeeded: length &- shortest)
+                body(index, number &* lengthCount &+ extra)
+            }
+            return
+        }
+        let masks = Self.words(shortest)
+        switch (first.base, second.base) {
+        case (let base?, let other?):
+            // The common case, with everything in registers.
+            let (base2, other2) = (base &* base, other &* other)
+            let (base4, other4) = (base2 &* base2, other2 &* other2)
+            for index in 0..<rows.count {
+                let text = bytes + Int(offsets[index])
+                let low = text.loadUnaligned(as: UInt64.self) & masks[0] &- first.least
+                var number = Word.sum(low &<< first.shift, base, base2, base4)
+                if secondLimit > 1 {
+                    let high =
+                        text.loadUnaligned(fromByteOffset: 8, as: UInt64.self) & masks[1]
+                        &- second.least
+                    number =
+                        number &* secondLimit
+                        &+ Word.sum(high &<< second.shift, other, other2, other4)
+                }
+                body(index, number)
+            }
+        default:
+            for index in 0..<rows.count {
+                let text = (bytes + Int(offsets[index])).loadUnaligned(as: SIMD2<UInt64>.self)
+                body(
+                    index,
+                    first.number(text[0] & masks[0] &- first.least) &* secondLimit
+                        &+ second.number(text[1] & masks[1] &- second.least))
+            }
+        }
+    }
+}
