@@ -31,7 +31,8 @@ import ThreadMPI
             try pipeline(frames[0].lazy, frames[1].lazy).collect()
         }
         #expect(eager.rows == lazy.rows, "\(ranks) ranks")
-        #expect(eager.traffic == lazy.traffic)
+        #expect(zip(lazy.traffic.bytes, eager.traffic.bytes).allSatisfy { $0 <= $1 })
+        #expect(zip(lazy.traffic.messages, eager.traffic.messages).allSatisfy { $0 <= $1 })
         #expect(lazy.frames[0].statistics.map(\.operation).suffix(2) == ["groupBy", "sort"])
     }
 

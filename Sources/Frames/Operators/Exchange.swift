@@ -186,20 +186,22 @@ struct Rounds {
 
 extension Table {
     /// Bytes of all values, roughly.
+    var byteCount: Int { columns.reduce(0) { $0 + $1.byteCount } }
+}
+
+extension Column {
+    /// Bytes of its values, roughly.
     var byteCount: Int {
-        columns.reduce(0) { total, column in
-            var bytes = column.validity == nil ? 0 : column.count / 8
-            switch column.type.layout {
-            case .bytes8: bytes += column.count * 8
-            case .bytes4: bytes += column.count * 4
-            case .bytes2: bytes += column.count * 2
-            case .bytes1: bytes += column.count
-            case .bits: bytes += column.count / 8
-            case .strings:
-                let offsets = column.stringOffsets
-                bytes += column.count * 8 + Int(offsets[column.count] - offsets[0])
-            }
-            return total + bytes
+        let bits = validity == nil ? 0 : count / 8
+        switch type.layout {
+        case .bytes8: return bits + count * 8
+        case .bytes4: return bits + count * 4
+        case .bytes2: return bits + count * 2
+        case .bytes1: return bits + count
+        case .bits: return bits + count / 8
+        case .strings:
+            let offsets = stringOffsets
+            return bits + count * 8 + Int(offsets[count] - offsets[0])
         }
     }
 }
