@@ -101,17 +101,22 @@ import Testing
         let job = try JoinWorld(size: 2)
         let outcomes = job.run(configurations)
         #expect(outcomes.allSatisfy { $0.error == nil })
-        #expect(try server.metric("rendezvous_jobs") == 1)
-        #expect(try server.metric("rendezvous_ranks") == 2)
-        #expect(try server.metric("rendezvous_jobs_started_total") == 1)
+        // The ranks may be told before the server has counted.
+        for (name, value) in [
+            ("rendezvous_jobs", 1), ("rendezvous_ranks", 2), ("rendezvous_jobs_started_total", 1),
+        ] {
+            #expect(
+                HostileTests.eventually { (try? server.metric(name)) == value }, "\(name)")
+        }
         job.end(outcomes)
         #expect(
             HostileTests.eventually {
                 (try? server.metric("rendezvous_jobs_finished_total")) == 1
             })
-        #expect(try server.metric("rendezvous_ranks") == 0)
+        #expect(HostileTests.eventually { (try? server.metric("rendezvous_ranks")) == 0 })
+        // The connection that asks comes and goes.
         let descriptors = try server.metric("process_open_fds") ?? 0
-        #expect(descriptors > 3 && descriptors < 40)
+        #expect(abs(descriptors - server.run.openDescriptorCount) <= 2)
     }
 
     @Test func `every metric has its help and its type, and no name twice`() throws {
@@ -143,7 +148,10 @@ import Testing
         let late = JoinWorld.joinAndConnect(server.configuration(0, job: "late"))
         #expect(late.error?.code == .unsupported)
         #expect(late.error?.reason.contains("takes no new jobs") == true)
-        #expect(try server.metric("rendezvous_jobs_refused_total") == 1)
+        #expect(
+            HostileTests.eventually {
+                (try? server.metric("rendezvous_jobs_refused_total")) == 1
+            })
         // The job that is here still works through it.
         #expect(outcomes[0].links[1]?.exchange([1, 2, 3]) == nil)
         #expect(outcomes[1].links[0]?.exchange([4, 5, 6]) == [1, 2, 3])

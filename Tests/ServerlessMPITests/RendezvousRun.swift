@@ -61,6 +61,16 @@ final class RendezvousRun {
         return String(bundle[..<(bundle.lastIndex(of: "/") ?? bundle.startIndex)])
     }
 
+    /// Its descriptors, as the kernel lists them.
+    var openDescriptorCount: Int {
+        guard let folder = opendir("/proc/\(pid)/fd") else { return 0 }
+        defer { closedir(folder) }
+        var count = 0
+        while readdir(folder) != nil { count += 1 }
+        // `.` and `..` are none.
+        return count - 2
+    }
+
     /// The next line of its log, or what is left of it.
     func logLine() -> String { read(errors, untilLine: true) }
 

@@ -60,6 +60,8 @@ import Testing
     @Test func `signals of a job that has failed are forgotten`() throws {
         var bench = try runningJob(3)
         try bench.end(2)
+        try bench.passReturnTimeout(heard: [0, 1])
+        #expect(bench.failure(1)?.peer == 2)
         bench.inbox = [:]
         try bench.say(.connect(peer: 1), on: 0)
         #expect(bench.messages(1).isEmpty && !bench.isClosed(0))

@@ -37,27 +37,13 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Numbers of ranks, comma-separated.")
     var ranks = "2"
 
-    @Option(help: "Turns of each rung and environment.")
-    var repetitions = 9
-
-    @Option(help: "Milliseconds of a turn.")
-    var milliseconds = 20
-
-    @Flag(help: "Do not keep rank r on processor r modulo their number.")
-    var unpinned = false
-
     @Option(help: "Also write the results to this file, as JSON lines.")
     var json: String?
 
-    @Option(help: "Seconds that one number of ranks may take.")
-    var timeout = 3600.0
+    @OptionGroup var ladder: LadderOptions
 
     func run() throws {
-        for (name, value) in [("repetitions", repetitions), ("milliseconds", milliseconds)]
-        where value < 1 {
-            throw UsageError("--\(name) \(value): give a whole number of at least 1")
-        }
-        if !(timeout > 0) { throw UsageError("--timeout \(timeout): give seconds above 0") }
+        try ladder.check()
         let chosen = try unique(split(operations, "operations").map(operation))
         let lengths = try unique(split(sizes, "sizes").map(byteCount))
         let worlds = try unique(split(environments, "environments")).map(LadderClimb.world)
@@ -70,7 +56,7 @@ struct BenchCommand: ParsableCommand {
         let rungs = chosen.flatMap { operation in
             (operation.hasLength ? lengths : [0]).map {
                 LadderTurn(
-                    operation: operation, byteCount: $0, microseconds: milliseconds * 1000)
+                    operation: operation, byteCount: $0, microseconds: ladder.milliseconds * 1000)
             }
         }
         let progress = Progress(steps: counts.count * rungs.count)
@@ -79,11 +65,12 @@ struct BenchCommand: ParsableCommand {
         for count in counts {
             let usable = rungs.filter { count >= 2 || !$0.operation.needsTwoRanks }
             let contestants = try LadderClimb.enter(
-                worlds, programs, ranks: count, isPinned: !unpinned, in: folder, &skipped)
+                worlds, programs, ranks: count, isPinned: !ladder.unpinned, in: folder, &skipped)
             guard !contestants.isEmpty else { continue }
             let climb = LadderClimb(
-                ranks: count, contestants: contestants, rungs: usable, repetitions: repetitions,
-                timeout: .seconds(timeout))
+                ranks: count, contestants: contestants, rungs: usable,
+                repetitions: ladder.repetitions,
+                timeout: .seconds(ladder.timeout))
             let (figures, end) = try climb.run(progress)
             records += figures
             if case .interrupted(let signal) = end { throw ExitCode(128 + signal) }

@@ -25,20 +25,10 @@ struct TuneCommand: ParsableCommand {
     @Option(help: "Numbers of ranks of the collectives, comma-separated.")
     var ranks = "2"
 
-    @Option(help: "Turns of each length and operation.")
-    var repetitions = 7
-
-    @Option(help: "Milliseconds of a turn.")
-    var milliseconds = 10
-
-    @Flag(help: "Do not keep rank r on processor r modulo their number.")
-    var unpinned = false
-
     @Option(help: "Write the model to this file.")
     var output: String?
 
-    @Option(help: "Seconds that one number of ranks may take.")
-    var timeout = 3600.0
+    @OptionGroup var ladder: LadderOptions
 
     private static let messageLengths = [1, 256, 4096, 65_536, 1 << 20, 4 << 20]
     private static let collectiveLengths = [8, 4096, 65_536, 1 << 20]
@@ -47,11 +37,7 @@ struct TuneCommand: ParsableCommand {
     ]
 
     func run() throws {
-        for (name, value) in [("repetitions", repetitions), ("milliseconds", milliseconds)]
-        where value < 1 {
-            throw UsageError("--\(name) \(value): give a whole number of at least 1")
-        }
-        if !(timeout > 0) { throw UsageError("--timeout \(timeout): give seconds above 0") }
+        try ladder.check()
         let worlds = try unique(split(environments, "environments")).map(LadderClimb.world)
         for (index, world) in worlds.enumerated() {
             if let other = worlds[..<index].first(where: { $0.channel == world.channel }) {
@@ -88,11 +74,12 @@ struct TuneCommand: ParsableCommand {
         var records: [LadderRecord] = []
         for (count, rungs) in zip(counts, rungs) {
             let contestants = try LadderClimb.enter(
-                worlds, [], ranks: count, isPinned: !unpinned, in: folder, &skipped)
+                worlds, [], ranks: count, isPinned: !ladder.unpinned, in: folder, &skipped)
             guard !contestants.isEmpty else { continue }
             let climb = LadderClimb(
-                ranks: count, contestants: contestants, rungs: rungs, repetitions: repetitions,
-                timeout: .seconds(timeout))
+                ranks: count, contestants: contestants, rungs: rungs,
+                repetitions: ladder.repetitions,
+                timeout: .seconds(ladder.timeout))
             let (figures, end) = try climb.run(progress)
             records += figures
             if case .interrupted(let signal) = end { throw ExitCode(128 + signal) }
@@ -107,7 +94,7 @@ struct TuneCommand: ParsableCommand {
             (operation.hasLength ? Self.collectiveLengths : [0]).map { (operation, $0) }
         }
         return (messages + collectives).map {
-            LadderTurn(operation: $0, byteCount: $1, microseconds: milliseconds * 1000)
+            LadderTurn(operation: $0, byteCount: $1, microseconds: ladder.milliseconds * 1000)
         }
     }
 
