@@ -200,6 +200,9 @@ final class SimulatedNetwork {
 
 extension SimulatedNetwork {
     func send(_ item: WireItem, from end: WireEnd) {
+        var count = 0
+        if case .bytes(let bytes) = item { count = bytes.count }
+        end.bytesUnderWay += count
         guard let other = end.other, !end.isBlackHole else { return }
         var at = clock.now + delay() * (end.isRelayed ? 2 : 1)
         // TCP sends again what a blackout has swallowed.
@@ -207,12 +210,10 @@ extension SimulatedNetwork {
             at, hosts[end.rank].darkUntil + oneWay, hosts[other.rank].darkUntil + oneWay,
             end.latestArrival ?? at)
         end.latestArrival = at
-        var count = 0
-        if case .bytes(let bytes) = item { count = bytes.count }
-        end.bytesUnderWay += count
         clock.at(at) { [self] in
-            end.bytesUnderWay -= count
+            // What does not get through is never acknowledged.
             guard let other = end.other, !end.isBlackHole, other.state != .closed else { return }
+            end.bytesUnderWay -= count
             other.inbox.append(item)
             hear(other)
         }
@@ -222,6 +223,10 @@ extension SimulatedNetwork {
     func collect(_ end: WireEnd) {
         guard end.socket >= 0 else { return }
         if !end.writeUnread() { return hangUp(end) }
+        if end.isReset {
+            if end.unread.isEmpty { remove(end) }
+            return
+        }
         while !end.hasEnded, end.bytesUnderWay < Self.windowByteCount {
             let isTiny = Int.random(in: 0..<8, using: &random) == 0
             let limit = isTiny ? Int.random(in: 1...80, using: &random) : 16 << 10

@@ -163,6 +163,7 @@ final class SimulatedProgram {
             engine.unlock()
         }
         if phase == .leaving || phase == .lingering { leave(engine) }
+        if let first = pending.first { checkAbandoned(first, engine) }
         return phase == .left
     }
 
@@ -178,6 +179,20 @@ final class SimulatedProgram {
             fault = "\(operation.message.what): \(error)"
         }
         return true
+    }
+
+    /// As a call that waits for this operation would: can it still come?
+    private func checkAbandoned(_ index: Int, _ engine: Engine) {
+        guard let handle = operations[index].handle,
+            let slot = engine.requests.find(handle.rawValue)
+        else { return }
+        engine.lock()
+        defer { engine.unlock() }
+        do throws(MPIError) {
+            try engine.checkAbandoned(.request(slot))
+        } catch {
+            // The engine has reported it.
+        }
     }
 
     private func check(_ operation: Operation, _ status: Status) {

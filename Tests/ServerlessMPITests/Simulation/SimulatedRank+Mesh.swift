@@ -121,6 +121,7 @@ extension SimulatedRank {
                 if end.socket < 0 {
                     broke(end, .refused("closed by the other end"))
                 } else {
+                    note("rank \(rank)'s connection \(end.incarnation) to \(end.peer ?? -1) ends")
                     end.hasPeerEnded = true
                 }
             case .bytes(let bytes): end.unread += bytes
@@ -175,8 +176,12 @@ extension SimulatedRank {
 
     private func broke(_ end: WireEnd, _ failure: MeshMachine.DialFailure) {
         server.relayEnded(end)
-        let number = end.socket < 0 ? end.number : nil
-        if end.socket >= 0 { _ = end.writeUnread() }
+        if end.socket >= 0 {
+            note("rank \(rank)'s connection \(end.incarnation) to \(end.peer ?? -1) is reset")
+            end.isReset = true
+            return network.collect(end)
+        }
+        let number = end.number
         network.remove(end)
         if let number { machine?.broke(number, failure, now: clock.now) }
     }

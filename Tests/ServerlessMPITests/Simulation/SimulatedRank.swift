@@ -177,7 +177,10 @@ extension SimulatedRank {
     }
 
     func join() {
-        guard let call = server.connect(rank) else { return }
+        guard isRunning else { return }
+        guard !isFrozen, let call = server.connect(rank) else {
+            return clock.after(.milliseconds(500)) { [self] in join() }
+        }
         self.call = call
         say(.join(request))
     }

@@ -43,11 +43,11 @@ final class WireEnd {
     // MARK: Bytes
     /// This end of the pair whose other end the engine has; -1 before the adoption.
     var socket: Int32 = -1
-    /// Has the engine's descriptor been closed before an engine had it?
-    var engineSocket: Int32 = -1
     var unread: [UInt8] = []
     var hasPeerEnded = false
     var hasEnded = false
+    /// A reset has come; what came before it can still be read.
+    var isReset = false
     var bytesUnderWay = 0
     /// No packet gets through any more, and nobody has noticed.
     var isBlackHole = false
