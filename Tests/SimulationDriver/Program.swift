@@ -21,7 +21,9 @@ struct Program {
             first: numbers[0], count: numbers[1], threads: numbers[2])
         for line in summary.complaints.prefix(50) { print(line) }
         print(summary.text)
-        print("\(numbers[1] - UInt64(summary.complaints.count)) passed, \(summary.complaints.count) failed")
+        print(
+            "\(numbers[1] - UInt64(summary.complaints.count)) passed, \(summary.complaints.count) failed"
+        )
         exit(summary.complaints.isEmpty ? 0 : 1)
     }
 }

@@ -50,7 +50,8 @@ final class SimulatedNetwork {
             boxes.append(Self.makeBox(boxes.count, &random))
         }
         for rank in 0..<ranks {
-            let box = Bool.random(using: &random) ? boxes.indices.randomElement(using: &random) : nil
+            let box =
+                Bool.random(using: &random) ? boxes.indices.randomElement(using: &random) : nil
             let network = box.map { UInt32(0x0a00_0000 + ($0 << 8)) } ?? 0x0505_0500
             hosts.append(
                 Host(

@@ -58,7 +58,9 @@ extension SimulatedTraffic.Message {
         if byteCount > 0 { buffer[byteCount - 1] = UInt8(truncatingIfNeeded: number &+ 1) }
     }
 
-    var what: String { "message \(number) of \(byteCount) bytes, \(source) to \(destination), tag \(tag)" }
+    var what: String {
+        "message \(number) of \(byteCount) bytes, \(source) to \(destination), tag \(tag)"
+    }
 }
 
 final class SimulatedProgram {
@@ -90,7 +92,8 @@ final class SimulatedProgram {
         self.clock = clock
         random = Seeded(seed)
         // Messages of one pair and tag are started in their order, everything else anyhow.
-        for message in traffic.messages where message.source == rank || message.destination == rank {
+        for message in traffic.messages where message.source == rank || message.destination == rank
+        {
             let buffer = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: message.byteCount, alignment: 8)
             let isSend = message.source == rank
@@ -119,7 +122,9 @@ final class SimulatedProgram {
     private func startNext() {
         let pause = [0, 0, 5, 100].randomElement(using: &random) ?? 0
         clock.after(.milliseconds(pause) + .microseconds(10)) { [weak self] in
-            guard let self, let engine, phase == .working, started < operations.count else { return }
+            guard let self, let engine, phase == .working, started < operations.count else {
+                return
+            }
             if !engine.state.pointee.isTroubled, !engine.isClosed {
                 begin(started, engine)
                 started += 1

@@ -69,7 +69,9 @@ extension SimulatedRank {
 
     private func adopt(_ end: WireEnd, _ peer: Int) {
         nextIncarnation[peer] = end.incarnation + 1
-        note("rank \(rank) has link \(end.incarnation) to \(peer)\(end.isRelayed ? ", relayed" : "")")
+        note(
+            "rank \(rank) has link \(end.incarnation) to \(peer)\(end.isRelayed ? ", relayed" : "")"
+        )
         if end.isRelayed, plans[peer]?.hasDirectCandidates == true, peer > rank {
             upgrades.add(peer, now: clock.now)
         } else {

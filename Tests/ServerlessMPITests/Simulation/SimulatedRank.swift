@@ -227,7 +227,11 @@ extension SimulatedRank {
         guard isRunning else { return }
         switch message {
         case .welcome(let welcome):
-            if !rejoining.isWelcomed(welcome) { beat() }
+            if rejoining.isWelcomed(welcome) {
+                machine?.relayIsBack(now: clock.now)
+            } else {
+                beat()
+            }
         case .roster(let roster): begin(roster)
         case .connect(let peer, let incarnation): signalled(peer, incarnation)
         case .departed(let peer): departed(peer)
