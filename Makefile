@@ -72,6 +72,10 @@ hostile-table: ## Strangers, impostors and liars against a running job; writes d
 fuzz: ## libFuzzer on every parser, 60 s each (SECONDS_EACH=…)
 	@scripts/fuzz
 
+.PHONY: simulate
+simulate: ## Jobs on virtual time that a seed breaks: SEEDS=100000, or all of one by SEED=…
+	@scripts/simulate
+
 .PHONY: sanitize
 sanitize: ## ThreadMPI and ServerlessMPI under the thread and the address sanitizer
 	@scripts/sanitize

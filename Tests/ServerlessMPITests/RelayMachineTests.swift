@@ -123,6 +123,19 @@ import Testing
         #expect(peer?.attempts.map(\.cause) == ["no route", "as many as it may"])
     }
 
+    @Test func `a server that is there again is asked again`() {
+        var bench = Self.bench(rank: 0)
+        _ = bench.actions()
+        bench.breaks(1, .hopeless("no route"))
+        _ = bench.pass(.zero)
+        bench.machine.relayRefused(to: 1, "the server is gone", now: bench.now)
+        #expect(!bench.pass(.seconds(1)).contains(.requestRelay(peer: 1)))
+        bench.machine.relayIsBack(now: bench.now)
+        #expect(bench.actions().contains(.requestRelay(peer: 1)))
+        _ = bench.pass(.seconds(3))
+        #expect(bench.machine.hopelessPeer(now: bench.now) == nil)
+    }
+
     @Test func `who is given up is told once, and wakes nobody afterwards`() {
         var bench = Self.bench(rank: 1, [])
         let due = bench.now + MeshMachine.offerGrace

@@ -35,6 +35,23 @@ import Testing
         #expect(bench.failure(0) == nil && bench.failure(1) == nil)
     }
 
+    @Test func `a relay to a rank that is not back yet is not refused`() throws {
+        let tickets = try tickets(3)
+        var bench = JobTableTests.Bench()
+        try bench.say(.join(request(0, tickets[0])), on: 0)
+        try bench.say(.relay(peer: 1), on: 0)
+        #expect(!bench.isClosed(0) && bench.messages(0).count == 1)
+        try bench.say(.join(request(1, tickets[1])), on: 1)
+        try bench.end(1)
+        try bench.say(.relay(peer: 1), on: 0)
+        #expect(bench.messages(0).count == 1)
+        try bench.say(.join(request(1, tickets[1])), on: 2)
+        try bench.say(.relay(peer: 1), on: 0)
+        #expect(bench.messages(0).count == 2 && bench.messages(2).count == 2)
+        try bench.say(.relay(peer: 9), on: 0)
+        #expect(bench.messages(0).count == 3, "there is no such rank")
+    }
+
     @Test func `who has no ticket is not of a restored job, before or after`() throws {
         let tickets = try tickets(3)
         var bench = JobTableTests.Bench()

@@ -175,6 +175,7 @@ extension ControlLoop {
             server.giveUpSoon()
             if rejoining.isWelcomed(welcome) {
                 nextHeartbeat = .now + heartbeatInterval
+                mesh?.relayIsBack()
                 return
             }
             guard welcome.rank < configuration.url.size,

@@ -51,6 +51,12 @@ extension MeshConnector {
         machine?.relayRefused(to: peer, cause, now: .now)
         perform()
     }
+
+    /// This rank has the server again, which would not relay while it was away.
+    func relayIsBack() {
+        machine?.relayIsBack(now: .now)
+        perform()
+    }
 }
 
 // MARK: The machine's actions

@@ -55,7 +55,7 @@ extension Engine {
         if link.pointee.isAttached { flush(link) }
     }
 
-    private static func isEnded(_ link: LinkPointer?) -> Bool {
+    static func isEnded(_ link: LinkPointer?) -> Bool {
         guard let link, link.pointee.isAttached else { return true }
         return link.pointee.hasLeft
     }
@@ -90,7 +90,7 @@ extension Engine {
         }
     }
 
-    private static func isWritten(_ link: LinkPointer?) -> Bool {
+    static func isWritten(_ link: LinkPointer?) -> Bool {
         guard let link else { return true }
         return !link.pointee.hasQueue && !link.pointee.queue.isHeld || link.pointee.isWriteClosed
             || link.pointee.hasLeft
@@ -98,7 +98,7 @@ extension Engine {
 
     /// Has the peer's kernel acknowledged every byte, or has the peer read them all and left? Over
     /// a relay only the peer's bye tells.
-    private static func isDelivered(_ link: LinkPointer?) -> Bool {
+    static func isDelivered(_ link: LinkPointer?) -> Bool {
         guard let link, !link.pointee.isWriteClosed, !link.pointee.hasLeft else { return true }
         guard link.pointee.isAttached else { return link.pointee.queue.isEmpty }
         if link.pointee.queue.isHeld { return false }

@@ -224,6 +224,12 @@ extension Job {
         return true
     }
 
+    /// Is the rank away, and may it come back to this server yet?
+    func mayStillCome(_ rank: Int) -> Bool {
+        guard phase == .running, members.indices.contains(rank) else { return false }
+        return members[rank]?.absence != nil || isRestored && members[rank] == nil
+    }
+
     /// Why the rank that went away first is lost, if it does not return.
     var firstAbsence: MPIError? {
         members.compactMap { $0?.absence }.min { $0.since < $1.since }?.cause
@@ -314,9 +320,8 @@ extension Job {
         guard let count = members[rank]?.signalCount, count <= 2 * size + Self.signalBurst else {
             return .violation("it asked for connections again and again")
         }
-        // It may come back to this server yet, and is asked for again.
-        if isRestored, members[peer] == nil { return .nothing }
-        if members[peer]?.absence != nil { return .nothing }
+        // It is asked for again.
+        if mayStillCome(peer) { return .nothing }
         guard let connection = members[peer]?.connection else { return .departed }
         return .forward(connection)
     }

@@ -38,6 +38,20 @@ extension MeshMachine {
         reconsider(peer, now)
     }
 
+    /// The server is there again: what it could not relay while it was away it may relay now.
+    mutating func relayIsBack(now: Instant) {
+        for index in wanted {
+            guard let peer = peers[index], !peer.isLinked, let relay = peer.relay, relay.isHopeless
+            else { continue }
+            let again = RelayedAttempt(
+                asks: relay.asks, isDirectHopeless: true, roundTripTime: roundTripTime,
+                peerCount: peers.count, start: now)
+            peers[index]?.relay = again
+            peers[index]?.hopelessSince = nil
+        }
+        advance(to: now)
+    }
+
     private mutating func abandon(_ connection: Connection, of peer: Int) {
         owner[connection] = nil
         peers[peer]?.connections.remove(connection)
