@@ -59,23 +59,12 @@ struct BenchCommand: ParsableCommand {
                     operation: operation, byteCount: $0, microseconds: ladder.milliseconds * 1000)
             }
         }
-        let progress = Progress(steps: counts.count * rungs.count)
-        var records: [LadderRecord] = []
         var skipped: [String] = []
-        for count in counts {
-            let usable = rungs.filter { count >= 2 || !$0.operation.needsTwoRanks }
-            let contestants = try LadderClimb.enter(
-                worlds, programs, ranks: count, isPinned: !ladder.unpinned, in: folder, &skipped)
-            guard !contestants.isEmpty else { continue }
-            let climb = LadderClimb(
-                ranks: count, contestants: contestants, rungs: usable,
-                repetitions: ladder.repetitions,
-                timeout: .seconds(ladder.timeout))
-            let (figures, end) = try climb.run(progress)
-            records += figures
-            if case .interrupted(let signal) = end { throw ExitCode(128 + signal) }
-        }
-        progress.finish()
+        let records = try LadderClimb.climbAll(
+            worlds, programs,
+            rungs: counts.map { count in
+                (count, rungs.filter { count >= 2 || !$0.operation.needsTwoRanks })
+            }, ladder, in: folder, &skipped)
         try jsonFile?.write(records.map(\.json))
         for line in renderLadder(records) { print(line) }
         for line in unique(skipped) { print(line) }

@@ -1,8 +1,36 @@
 // Who climbs: an environment's job of workers, or a peer's of a program in C.
+import ArgumentParser
+import Ladder
 import Launchers
+import Report
 import Workloads
 
 extension LadderClimb {
+    /// Climbs with one number of ranks after the other; the figures of all that can run here.
+    ///
+    /// - Parameter rungs: by number of ranks.
+    static func climbAll(
+        _ worlds: [Environment], _ programs: [(LadderPeer, String)],
+        rungs: [(ranks: Int, turns: [LadderTurn])], _ options: LadderOptions,
+        in folder: TemporaryFolder, _ skipped: inout [String]
+    ) throws -> [LadderRecord] {
+        let progress = Progress(steps: rungs.reduce(0) { $0 + $1.turns.count })
+        var records: [LadderRecord] = []
+        for (count, turns) in rungs {
+            let contestants = try enter(
+                worlds, programs, ranks: count, isPinned: !options.unpinned, in: folder, &skipped)
+            guard !contestants.isEmpty else { continue }
+            let climb = LadderClimb(
+                ranks: count, contestants: contestants, rungs: turns,
+                repetitions: options.repetitions, timeout: .seconds(options.timeout))
+            let (figures, end) = try climb.run(progress)
+            records += figures
+            if case .interrupted(let signal) = end { throw ExitCode(128 + signal) }
+        }
+        progress.finish()
+        return records
+    }
+
     /// An environment whose ranks can wait for their turn.
     static func world(_ name: String) throws -> Environment {
         let environment = try Environment(named: name)
@@ -15,7 +43,7 @@ extension LadderClimb {
     }
 
     /// The contestants that can run here; a line for each that cannot.
-    static func enter(
+    private static func enter(
         _ worlds: [Environment], _ programs: [(LadderPeer, String)], ranks: Int, isPinned: Bool,
         in folder: TemporaryFolder, _ skipped: inout [String]
     ) throws -> [Contestant] {

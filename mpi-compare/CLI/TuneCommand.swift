@@ -51,7 +51,8 @@ struct TuneCommand: ParsableCommand {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         var skipped: [String] = []
-        let records = try measure(worlds, counts, folder, &skipped)
+        let records = try LadderClimb.climbAll(
+            worlds, [], rungs: counts.map { ($0, rungs(ranks: $0)) }, ladder, in: folder, &skipped)
         let combined = measureCombining()
         let tuned = worlds.compactMap { tune($0, records, combined) }
         for line in unique(skipped) { print(line) }
@@ -63,29 +64,6 @@ struct TuneCommand: ParsableCommand {
         print("combining: \(fixed(combined / 1e9, 1)) GB/s of doubles in cache")
         let model = CostModelFile(channels: tuned.map(\.costs), combinedBytesPerSecond: combined)
         try file?.write([model.json])
-    }
-
-    private func measure(
-        _ worlds: [Environment], _ counts: [Int], _ folder: TemporaryFolder,
-        _ skipped: inout [String]
-    ) throws -> [LadderRecord] {
-        let rungs = counts.map { self.rungs(ranks: $0) }
-        let progress = Progress(steps: rungs.reduce(0) { $0 + $1.count })
-        var records: [LadderRecord] = []
-        for (count, rungs) in zip(counts, rungs) {
-            let contestants = try LadderClimb.enter(
-                worlds, [], ranks: count, isPinned: !ladder.unpinned, in: folder, &skipped)
-            guard !contestants.isEmpty else { continue }
-            let climb = LadderClimb(
-                ranks: count, contestants: contestants, rungs: rungs,
-                repetitions: ladder.repetitions,
-                timeout: .seconds(ladder.timeout))
-            let (figures, end) = try climb.run(progress)
-            records += figures
-            if case .interrupted(let signal) = end { throw ExitCode(128 + signal) }
-        }
-        progress.finish()
-        return records
     }
 
     private func rungs(ranks: Int) -> [LadderTurn] {
