@@ -67,7 +67,7 @@ final class RegexPattern: Sendable {
         self.text = text
         guard let library = PCRE2.library else {
             code = nil
-            problem = "regular expressions need libpcre2-8, which is not installed"
+            problem = "regular expressions need libpcre2-8: apt-get install libpcre2-8-0"
             return
         }
         // Bytes that are no UTF-8, which a file may hold, match nothing.
