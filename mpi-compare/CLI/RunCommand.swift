@@ -13,8 +13,8 @@ struct RunCommand: ParsableCommand {
         abstract: "Run one workload in several environments and compare times and answers.",
         discussion: """
             Repetitions are spread over rounds, and each round visits every environment and number \
-            of ranks, so that noise of the machine is shared. Ranks are not bound to processors in \
-            any environment. Environments that are not available are listed and skipped. The exit \
+            of ranks, so that noise of the machine is shared. Rank r is bound to processor r modulo \
+            their number in every environment but functions. Environments that are not available are listed and skipped. The exit \
             code is 0 only if everything ran and all answers agree.
             """)
 
@@ -32,6 +32,9 @@ struct RunCommand: ParsableCommand {
 
     @Option(help: "Timed repetitions of each combination.")
     var iterations = 5
+
+    @Flag(help: "Do not bind rank r to processor r modulo their number.")
+    var unpinned = false
 
     @Option(help: "strong: the same rows at every number of ranks; weak: the same rows per rank.")
     var mode = WorkloadOptions.Mode.strong.rawValue
@@ -90,7 +93,7 @@ struct RunCommand: ParsableCommand {
         return try Sweep(
             workload: chosen, options: options, environments: chosenEnvironments,
             channels: channels.plan(for: chosenEnvironments),
-            ranks: ranks, iterations: iterations, timeout: .seconds(timeout),
+            ranks: ranks, iterations: iterations, isPinned: !unpinned, timeout: .seconds(timeout),
             functions: functions.options())
     }
 

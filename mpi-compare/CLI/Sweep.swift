@@ -21,6 +21,7 @@ struct Sweep {
     let workload: any Workload.Type
     let options: WorkloadOptions
     let iterations: Int
+    let isPinned: Bool
     let timeout: Duration
     let skipped: [(Environment, String)]
     private let channels: ChannelPlan?
@@ -31,13 +32,14 @@ struct Sweep {
     /// - Throws: `UsageError` if a number of ranks is beyond an environment's limit.
     init(
         workload: any Workload.Type, options: WorkloadOptions, environments: [Environment],
-        channels: ChannelPlan?, ranks: [Int], iterations: Int, timeout: Duration,
-        functions: LambdaOptions
+        channels: ChannelPlan?, ranks: [Int], iterations: Int, isPinned: Bool,
+        timeout: Duration, functions: LambdaOptions
     ) throws {
         self.workload = workload
         self.options = options
         self.channels = channels
         self.iterations = iterations
+        self.isPinned = isPinned
         self.timeout = timeout
         var skipped: [(Environment, String)] = []
         var configurations: [Configuration] = []
@@ -169,7 +171,8 @@ extension Sweep {
     private func request(_ configuration: Configuration, _ iterations: Int) -> LaunchRequest {
         var request = LaunchRequest(
             executable: workers[configuration.environment.backend] ?? "",
-            arguments: arguments(iterations, dataFolder: options.dataFolder),
+            arguments: arguments(iterations, dataFolder: options.dataFolder)
+                + ["--pinned", isPinned ? "yes" : "no"],
             ranks: configuration.ranks, environment: configuration.environment)
         request.needsRanksOfLines = false
         if configuration.environment.hasChannels { request.channels = channels }

@@ -7,11 +7,8 @@ import Records
 
 /// Collective. Measures what the gate says, and lets rank 0 print a `LadderFigure` for each turn.
 ///
-/// - Parameters:
-///   - folder: where the gates stand.
-///   - isPinned: keep rank r on processor r modulo their number.
-public func climbLadder(_ folder: String, isPinned: Bool, on world: any Communicator) throws {
-    if isPinned { pin(to: world.rank) }
+/// - Parameter folder: where the gates stand.
+public func climbLadder(_ folder: String, on world: any Communicator) throws {
     var gate = try Gate(folder, rank: world.rank)
     try world.barrier()
     if world.rank == 0 { report(LadderFigure.ready) }
@@ -59,14 +56,4 @@ private func time(
 private func report(_ figure: LadderFigure) {
     print(figure.json)
     fflush(nil)
-}
-
-/// Best effort: a container may forbid it, and then the figures are those of free ranks.
-private func pin(to rank: Int) {
-    var set = cpu_set_t()
-    let processor = rank % max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    withUnsafeMutableBytes(of: &set) { bytes in
-        bytes[processor / 8] |= 1 << UInt8(processor % 8)
-    }
-    _ = sched_setaffinity(0, UInt(MemoryLayout<cpu_set_t>.size), &set)
 }

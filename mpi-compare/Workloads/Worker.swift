@@ -37,12 +37,16 @@ public func runWorker(
     do {
         let options = try WorkerOptions(Array(CommandLine.arguments.dropFirst()))
         if let folder = options.ladderFolder {
-            withWorld { try climbLadder(folder, isPinned: options.isPinned, on: $0) }
+            withWorld { world in
+                if options.isPinned { bindToProcessor(ofRank: world.rank) }
+                try climbLadder(folder, on: world)
+            }
             return
         }
         let workload = try Workloads.named(options.workload).init(options.options)
         withWorld { world in
             let setup = (ContinuousClock.now - entry).inSeconds
+            if options.isPinned { bindToProcessor(ofRank: world.rank) }
             try repeatWorkload(workload, options, setup, on: world) { message in
                 print(message.json)
                 fflush(nil)
