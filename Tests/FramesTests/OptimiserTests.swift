@@ -69,6 +69,14 @@ import ThreadMPI
         #expect(try query.collect().table.rowCount == 3)
     }
 
+    @Test func `a filter on a float key does not judge the other side's zero`() throws {
+        let left: Table = ["k": Column([0.0, 1.0]), "a": Column([1, 2])]
+        let right: Table = ["k": Column([-0.0, 1.0]), "b": Column([3, 4])]
+        let query = try Frame(left).lazy.join(Frame(right).lazy, on: "k")
+            .filter(lit(1.0) / col("k") > 0)
+        #expect(try query.collect().table.rowCount == 2)
+    }
+
     @Test(arguments: ["head", "withRowIndex", "strict cast", "shared"])
     func `a filter stays above what it would change`(_ step: String) throws {
         let (left, _) = Self.queries

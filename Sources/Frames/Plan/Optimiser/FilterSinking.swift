@@ -117,8 +117,9 @@ extension PlanNode {
 
     /// Through a step that keeps or drops all rows with equal values in these columns together.
     private func routes(_ predicates: [Expression.Node], over names: Set<String>) -> FilterRoutes {
-        FilterRoutes(predicates, inputCount: 1) { predicate in
-            predicate.columns.isSubset(of: names) ? [(0, predicate)] : nil
+        let exact = names.filter(inputs[0].schema.hasOneValuePerKey)
+        return FilterRoutes(predicates, inputCount: 1) { predicate in
+            predicate.columns.isSubset(of: exact) ? [(0, predicate)] : nil
         }
     }
 
@@ -130,8 +131,8 @@ extension PlanNode {
         let (left, right) = (inputs[0].schema, inputs[1].schema)
         let rightNames =
             join.kind.hasRightColumns ? join.rightNames(left: left, right: right) : [:]
-        let rightKeys = Dictionary(
-            zip(join.leftKeys, join.rightKeys), uniquingKeysWith: { first, _ in first })
+        let exactKeys = zip(join.leftKeys, join.rightKeys).filter { left.hasOneValuePerKey($0.0) }
+        let rightKeys = Dictionary(exactKeys, uniquingKeysWith: { first, _ in first })
         switch join.kind {
         case .right, .full: return nil
         case .inner, .left, .semi, .anti:
@@ -149,6 +150,14 @@ extension PlanNode {
                 return [(1, onRight)]
             }
         }
+    }
+}
+
+extension Schema {
+    /// Are equal keys of this column the same value? Not of floats: −0 equals 0, but its inverse is
+    /// another.
+    fileprivate func hasOneValuePerKey(_ name: String) -> Bool {
+        fields.contains { $0.name == name && !$0.type.isFloat }
     }
 }
 
