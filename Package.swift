@@ -119,7 +119,8 @@ let package = Package(
             name: "Ladder", dependencies: ["CLinux", "CompactJSON", "MessagePassing", "Records"],
             path: "mpi-compare/Ladder", swiftSettings: strict),
         .target(
-            name: "Workloads", dependencies: ["Frames", "Ladder", "MessagePassing", "Records"],
+            name: "Workloads",
+            dependencies: ["CLinux", "Frames", "Ladder", "MessagePassing", "Records"],
             path: "mpi-compare/Workloads", swiftSettings: strict),
         .target(name: "Processes", path: "mpi-compare/Processes", swiftSettings: strict),
         // An internet of network namespaces with NAT routers in it.

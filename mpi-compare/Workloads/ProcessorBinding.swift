@@ -1,4 +1,5 @@
 // Where ranks run while they are measured.
+import CLinux
 import Glibc
 
 /// Keeps the calling thread on processor `rank` modulo their number, in every environment alike: a

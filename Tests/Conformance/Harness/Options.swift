@@ -7,6 +7,8 @@ struct Options: Sendable {
     var only: String?
     /// Where the random programs start; printed with every failure.
     var seed: UInt64 = 20_261_123
+    /// Seconds after which a check counts as hanging.
+    var limitSeconds = 120
     var scenario: Scenario?
 
     init(_ arguments: [String]) throws(MPIError) {
@@ -20,6 +22,13 @@ struct Options: Sendable {
                     throw .invalidArgument("conformance", "--seed \(text) is no whole number")
                 }
                 self.seed = seed
+            case "--limit":
+                let text = try Options.value(of: argument, &rest)
+                guard let limit = Int(text), limit > 0 else {
+                    throw .invalidArgument(
+                        "conformance", "--limit \(text) is no number of seconds above 0")
+                }
+                limitSeconds = limit
             default:
                 guard let scenario = try Scenario(argument, &rest) else {
                     let known = Scenario.names.joined(separator: ", ")

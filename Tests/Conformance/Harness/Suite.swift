@@ -17,12 +17,14 @@ struct Suite {
     func run() throws {
         // Reports travel apart from what they report on.
         let reports = try world.dup()
-        let watchdog = world.rank == 0 ? Watchdog(limitSeconds: 120) : nil
+        let watchdog = world.rank == 0 ? Watchdog(limitSeconds: options.limitSeconds) : nil
         var passed = 0
         var failed = 0
         for (topic, checks) in topics {
             for check in checks where isSelected(check, topic) {
-                watchdog?.begin(line(check, "still running after 120 s; some rank hangs"))
+                watchdog?.begin(
+                    line(
+                        check, "still running after \(options.limitSeconds) s; some rank hangs"))
                 let failures = try collect(failuresOf(check), over: reports)
                 if world.rank == 0 {
                     if failures.isEmpty { passed += 1 } else { failed += 1 }
