@@ -1,6 +1,7 @@
 // Jobs through real stores: who may join, what stays behind, what everybody hears of a failure, and
 // what is counted. Which messages arrive where is the conformance suite's business.
 
+import AWSClient
 import Glibc
 import MessagePassing
 import Testing
@@ -237,5 +238,22 @@ struct StorageJobTests {
             #expect(reads >= Int(modelled.reads), "\(operation): \(reads) reads")
             #expect(writes <= 60 && reads <= 200, "\(operation): \(writes) writes, \(reads) reads")
         }
+    }
+
+    @Test("An S3 object that ends before the range begins comes without bytes and metadata")
+    func rangeBeyondTheEnd() throws {
+        let server = try StoreServer(.s3)
+        let bucket = try server.client()
+        let deadline = ContinuousClock.now + .seconds(20)
+        let payload: [UInt8] = [1, 2, 3]
+        _ = try payload.span.withUnsafeBytes { (bytes) throws(AWSError) in
+            try bucket.put("key", bytes, metadata: [("head", "3")], deadline: deadline)
+        }
+        let beyond = try #require(try bucket.get("key", range: 5..<9, deadline: deadline))
+        #expect(beyond.byteCount == 0 && beyond.metadata("head") == nil)
+        let end = try #require(try bucket.get("key", range: 1..<9, deadline: deadline))
+        #expect(end.bytes == [2, 3] && end.totalByteCount == 3 && end.metadata("head") == "3")
+        let none = try bucket.get("none", range: 0..<9, deadline: deadline)
+        #expect(none == nil)
     }
 }

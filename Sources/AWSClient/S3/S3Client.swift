@@ -74,7 +74,8 @@ package struct S3Client: Sendable {
 
     /// Reads an object, or `range` of it; nil if there is none.
     /// - Parameters:
-    ///   - range: bytes that may go beyond the end, but must begin before it.
+    ///   - range: bytes that may go beyond the end; of an object that ends before they begin come
+    ///     neither bytes nor metadata.
     ///   - buffer: where they go, if not into `Object.bytes`.
     package func get(
         _ key: String, range: Range<Int>? = nil,
@@ -88,6 +89,9 @@ package struct S3Client: Sendable {
             request("GET", key, headers: headers ?? []), into: buffer,
             byteCountMax: byteCountMax, deadline: deadline)
         if response.status == 404 { return nil }
+        if response.status == 416 {
+            return Object(metadata: [], bytes: [], byteCount: 0, totalByteCount: 0)
+        }
         guard response.isSuccess else { throw refusal("GET", key, response) }
         var total = response.byteCount
         if let text = response.header("content-range"), let slash = text.lastIndex(of: "/"),

@@ -255,7 +255,7 @@ final class S3Store: MessageStore, @unchecked Sendable {
     }
 
     /// Reads an object of a job, again for a while if it has no envelope: S3 shows an object whole or
-    /// not at all, but moto for a moment without its metadata.
+    /// not at all, but moto for a moment without its metadata, and while it hashes it, empty.
     func withHead(
         _ read: () throws(MPIError) -> S3Client.Object?
     ) throws(MPIError) -> S3Client.Object? {
@@ -310,9 +310,11 @@ final class S3Store: MessageStore, @unchecked Sendable {
         let key = payloadKey(to: rank, from: sender, number)
         defer { remove([key]) }
         if buffer.isEmpty { return }
-        meter.read(buffer.count)
-        let object = try translated("recv") { () throws(AWSError) in
-            try bucket.get(key, range: 0..<buffer.count, into: buffer, deadline: deadline)
+        let object = try withHead { () throws(MPIError) in
+            meter.read(buffer.count)
+            return try translated("recv") { () throws(AWSError) in
+                try bucket.get(key, range: 0..<buffer.count, into: buffer, deadline: deadline)
+            }
         }
         guard object?.byteCount == buffer.count, object?.totalByteCount == byteCount else {
             throw MPIError(
