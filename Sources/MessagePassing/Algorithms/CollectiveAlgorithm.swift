@@ -48,6 +48,7 @@ public enum CollectiveAlgorithm: UInt8, Sendable, CaseIterable, CustomStringConv
                 return .scatterAllgather
             }
             return AlgorithmChoice.tellsAllBcast(size: size) ? .direct : .binomialTree
+        case .reduce where size == 2: return .direct
         case .reduce, .allreduce:
             if AlgorithmChoice.scattersReduction(
                 byteCount: byteCount, elementCount: elementCount, size: size)

@@ -225,6 +225,19 @@ extension Engine {
         {
             return suspect(error)
         }
+        let envelope = Envelope(
+            contextID: header.contextID, source: Int(header.source),
+            tag: Tag(rawValue: header.tag), call: header.call,
+            byteCount: header.payloadByteCount)
+        let receiver = space.queues.takeReceive(for: envelope)
+        if let receiver, isEager {
+            accept(header, from: link.pointee.peer, into: receiver)
+            link.pointee.receiveCredit.consume(eagerCharge(header.payloadByteCount))
+            expect(
+                header.payloadByteCount, accepted: requests[receiver].acceptedByteCount,
+                to: requests[receiver].buffer, sink: .request, slot: receiver, on: link)
+            return returnCredit(on: link)
+        }
         let index = messages.take()
         let message = messages.pointer(index)
         let isStored = header.type == .storedMessage
@@ -236,26 +249,17 @@ extension Engine {
         message.pointee.tag = header.tag
         message.pointee.byteCount = header.payloadByteCount
         message.pointee.reply = header.reply
-        let envelope = Envelope(
-            contextID: header.contextID, source: Int(header.source),
-            tag: Tag(rawValue: header.tag), call: header.call,
-            byteCount: header.payloadByteCount)
-        if let receiver = space.queues.arrive(envelope, message: index) {
+        if let receiver {
             let found = message.pointee
-            accept(found, into: receiver)
+            accept(header, from: link.pointee.peer, into: receiver)
             messages.giveBack(index)
             if isStored {
                 awaitStored(found, into: receiver)
-            } else if isEager {
-                link.pointee.receiveCredit.consume(eagerCharge(header.payloadByteCount))
-                expect(
-                    header.payloadByteCount, accepted: requests[receiver].acceptedByteCount,
-                    to: requests[receiver].buffer, sink: .request, slot: receiver, on: link)
-                returnCredit(on: link)
             } else {
                 grant(receiver, reply: header.reply, on: link)
             }
         } else {
+            space.queues.hold(envelope, message: index)
             // Probes see a message as soon as its envelope is here.
             state.pointee.hasNews = true
             guard isEager else { return }

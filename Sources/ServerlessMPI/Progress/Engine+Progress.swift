@@ -20,7 +20,7 @@ extension Engine {
                 progressed = flush(link) || progressed
             }
             let isTurnOfOthers =
-                everywhere || state.pointee.passes & 7 == 0
+                everywhere || state.pointee.passes & 63 == 0
                 || (state.pointee.blockedLinkCount > 0 && !progressed)
             if !isTurnOfOthers || size == 2 { return progressed }
         }
@@ -57,7 +57,8 @@ extension Engine {
         try checkAlive()
         if state.pointee.hasCollectives, advanceCollectives() { return }
         if state.pointee.isPolling { return try waitForPoller(&idle, awaited) }
-        if progress(lookingAt: peer(of: awaited)) {
+        // What is awaited has not come a few times: it may wait for something else.
+        if progress(lookingAt: peer(of: awaited), everywhere: idle.spins & 7 == 7) {
             idle.spins = 0
             if state.pointee.hasNews { announceNews() }
             return
@@ -139,8 +140,8 @@ extension Engine {
     }
 
     private func nextWake(_ idle: IdleState) -> Int32 {
-        guard let deadline = idle.deadline else { return 1000 }
-        let left = (deadline - ContinuousClock.now).milliseconds
+        guard idle.deadline != 0 else { return 1000 }
+        let left = (idle.deadline - bootNanoseconds() + 999_999) / 1_000_000
         return Int32(max(1, min(1000, left)))
     }
 
