@@ -6,8 +6,9 @@
 /// Receives and messages are known by ids of the caller's choice. Messages of one sender must be
 /// given to `arrive` in the order they were sent; then matching never overtakes: of several
 /// candidates the oldest wins, on both sides. The user's messages and collectives' live in
-/// separate queues, so that `.any` never sees a collective.
-package struct MatchQueues {
+/// separate queues, so that `.any` never sees a collective. Not copyable, as a copy of its four lists
+/// costs more than most calls.
+package struct MatchQueues: ~Copyable {
     private var posted = Queues()
     private var unexpected = Queues()
 

@@ -7,7 +7,9 @@ import MessagePassing
 extension Engine {
     /// Payloads up to here are put behind their header first: one send(2) from one place costs less
     /// than the kernel's work on a list of two.
-    private static let gatheredByteCountMax = 1 << 10
+    private static let gatheredByteCountMax = 2 << 10
+    /// Room for a header and such a payload: `outgoing`.
+    static let outgoingByteCount = FrameHeader.byteCount + gatheredByteCountMax
 
     /// Writes an eager message straight from the program's memory, if nothing is in its way.
     ///
@@ -50,34 +52,22 @@ extension Engine {
     private func write(
         _ header: FrameHeader, _ bytes: UnsafeRawBufferPointer, on link: LinkPointer
     ) -> Int {
-        guard bytes.count <= Self.gatheredByteCountMax else {
-            return withUnsafeTemporaryAllocation(
-                byteCount: FrameHeader.byteCount, alignment: 8
-            ) { memory in
-                guard let start = memory.baseAddress else { return 0 }
-                header.encode(into: start)
-                var parts = (
-                    iovec(iov_base: start, iov_len: FrameHeader.byteCount),
-                    iovec(
-                        iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress),
-                        iov_len: bytes.count)
-                )
-                return withUnsafeMutablePointer(to: &parts) {
-                    $0.withMemoryRebound(to: iovec.self, capacity: 2) {
-                        link.pointee.writeParts($0, 2)
-                    }
-                }
-            }
-        }
-        return withUnsafeTemporaryAllocation(
-            byteCount: FrameHeader.byteCount + Self.gatheredByteCountMax, alignment: 8
-        ) { memory in
-            guard let start = memory.baseAddress else { return 0 }
-            header.encode(into: start)
+        header.encode(into: outgoing)
+        let payload = outgoing + FrameHeader.byteCount
+        if bytes.count <= Self.gatheredByteCountMax {
             if let source = bytes.baseAddress {
-                (start + FrameHeader.byteCount).copyMemory(from: source, byteCount: bytes.count)
+                payload.copyMemory(from: source, byteCount: bytes.count)
             }
-            return link.pointee.writeBytes(start, FrameHeader.byteCount + bytes.count)
+            return link.pointee.writeBytes(outgoing, FrameHeader.byteCount + bytes.count)
+        }
+        var parts = (
+            iovec(iov_base: outgoing, iov_len: FrameHeader.byteCount),
+            iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress),
+                iov_len: bytes.count)
+        )
+        return withUnsafeMutablePointer(to: &parts) {
+            $0.withMemoryRebound(to: iovec.self, capacity: 2) { link.pointee.writeParts($0, 2) }
         }
     }
 }

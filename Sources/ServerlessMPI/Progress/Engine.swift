@@ -73,10 +73,14 @@ final class Engine: @unchecked Sendable {
     /// Makes links that are needed later; nil where all are there from the start.
     let connector: LinkConnector?
     let idlePolicy: IdlePolicy
+    /// Are all ranks of the job on this host? By the roster, so that all say the same.
+    let isOnOneHost: Bool
 
     let requests = Slab<RequestSlot>()
     let messages = Slab<MessageSlot>()
     let frames = Slab<OutgoingFrame>()
+    /// Where the message being sent is put together.
+    let outgoing: UnsafeMutableRawPointer
     private let buffers: UnsafeMutablePointer<BufferPool>
     var pool: BufferPool {
         unsafeAddress { UnsafePointer(buffers) }
@@ -155,9 +159,12 @@ final class Engine: @unchecked Sendable {
         links.initialize(repeating: nil)
         paths = Array(repeating: nil, count: established.count)
         let localPeers = established.count { $0?.path.isSameHost ?? false }
-        idlePolicy = IdlePolicy(ranksOnHost: ranksOnHost ?? localPeers + 1)
+        let neighbours = ranksOnHost ?? localPeers + 1
+        idlePolicy = IdlePolicy(ranksOnHost: neighbours)
+        isOnOneHost = neighbours == established.count
         state = .allocate(capacity: 1)
         state.initialize(to: EngineState())
+        outgoing = .allocate(byteCount: Self.outgoingByteCount, alignment: 64)
         buffers = .allocate(capacity: 1)
         buffers.initialize(to: BufferPool())
         mutex = .allocate(capacity: 1)
@@ -197,6 +204,7 @@ final class Engine: @unchecked Sendable {
         pool.destroy()
         buffers.deinitialize(count: 1)
         buffers.deallocate()
+        outgoing.deallocate()
         poller.close()
         state.deallocate()
         pthread_mutex_destroy(mutex)
