@@ -9,18 +9,25 @@ extension Engine {
     private static let turnByteCount = 4 << 20
 
     /// Reads what has come over a link. True if anything has.
-    func read(_ link: LinkPointer) -> Bool {
+    /// - Parameter awaited: a request after which to stop. What comes behind it is best read when its
+    ///   receive is posted: then it needs no memory of ours.
+    func read(_ link: LinkPointer, until awaited: UInt32 = noSlot) -> Bool {
         guard !link.pointee.isReadClosed else { return false }
         link.pointee.isDrained = false
         var progressed = false
         var budget = Self.turnByteCount
+        // Bytes that TLS has taken from the socket are not to be seen from outside.
+        let awaited = link.pointee.tls == nil ? awaited : noSlot
+        var isInterrupted = false
         while budget > 0, !link.pointee.isReadClosed, !state.pointee.isTroubled {
             let count =
                 link.pointee.phase == .payload ? readPayload(link) : readHeader(link)
             if count > 0 {
                 progressed = true
                 budget -= count
-                continue
+                guard awaited != noSlot, requests[awaited].phase == .done else { continue }
+                isInterrupted = link.pointee.stagedByteCount > 0
+                break
             }
             if count == Transfer.wouldBlock { break }
             endOfStream(link)
@@ -28,7 +35,7 @@ extension Engine {
             break
         }
         // A link closed by its last frame is finished, whatever the budget: nobody reads it again.
-        let isUnfinished = budget <= 0 && !link.pointee.isReadClosed
+        let isUnfinished = (budget <= 0 || isInterrupted) && !link.pointee.isReadClosed
         if isUnfinished != link.pointee.isUnfinished {
             link.pointee.isUnfinished = isUnfinished
             state.pointee.unfinishedLinkCount += isUnfinished ? 1 : -1

@@ -7,13 +7,16 @@ import MessagePassing
 
 extension Engine {
     /// Looks at the awaited peer's link first, at the others now and then or if it has nothing.
-    func progress(lookingAt peer: Int32, everywhere: Bool = false) -> Bool {
+    /// - Parameter awaited: the request that the peer's next message completes.
+    func progress(
+        lookingAt peer: Int32, until awaited: UInt32 = noSlot, everywhere: Bool = false
+    ) -> Bool {
         state.pointee.passes &+= 1
         var progressed = false
         // Of two ranks the other one is the only place to look.
         let peer = peer < 0 && size == 2 ? Int32(1 - rank) : peer
         if peer >= 0, let link = links[Int(peer)] {
-            progressed = read(link)
+            progressed = read(link, until: awaited)
             if link.pointee.isWriteBlocked {
                 // Only the poller tells that a wanted link has come.
                 guard link.pointee.isAttached else { return lookEverywhere() }
@@ -58,7 +61,10 @@ extension Engine {
         if state.pointee.hasCollectives, advanceCollectives() { return }
         if state.pointee.isPolling { return try waitForPoller(&idle, awaited) }
         // What is awaited has not come a few times: it may wait for something else.
-        if progress(lookingAt: peer(of: awaited), everywhere: idle.spins & 7 == 7) {
+        let request = if case .request(let index) = awaited { index } else { noSlot }
+        if progress(
+            lookingAt: peer(of: awaited), until: request, everywhere: idle.spins & 7 == 7)
+        {
             idle.spins = 0
             if state.pointee.hasNews { announceNews() }
             return
