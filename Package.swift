@@ -78,8 +78,8 @@ let package = Package(
         .target(
             name: "ServerlessMPI",
             dependencies: [
-                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", "Profiling",
-                logging,
+                "MessagePassing", "AWSClient", "CHiredis", "COpenSSL", "CLinux", "CompactJSON",
+                "Profiling", logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -216,7 +216,8 @@ let package = Package(
             name: "CompareTests",
             dependencies: [
                 "AWSClient", "CompactJSON", "Ladder", "Launchers", "Processes", "Records",
-                "Report", "Workloads", "Frames", "MessagePassing", "ThreadMPI", "mpi-compare",
+                "Report", "ServerlessMPI", "Workloads", "Frames", "MessagePassing", "ThreadMPI",
+                "mpi-compare",
                 "worker-threads", "worker-serverless",
             ],
             swiftSettings: strict),

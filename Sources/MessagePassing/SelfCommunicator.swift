@@ -20,7 +20,7 @@ public final class SelfCommunicator: Communicator {
     fileprivate struct Target: @unchecked Sendable {
         let bytes: UnsafeMutableRawBufferPointer
     }
-    fileprivate struct State {
+    fileprivate struct State: ~Copyable {
         var queues = MatchQueues()
         var ledger = CollectiveLedger()
         var nextID: UInt32 = 1

@@ -68,7 +68,9 @@ struct Membership {
         _ control: ControlThread
     ) throws(MPIError) -> MultichannelCommunicator? {
         guard let plan = configuration.url.channels else { return nil }
-        let job = try MultichannelJob(plan, configuration.stores, configuration.url, over: direct)
+        let job = try MultichannelJob(
+            plan, configuration.stores, configuration.url, costModel: configuration.costModel,
+            over: direct)
         let engine = direct.engine
         control.setFailureHandler {
             engine.jobFailed($0)

@@ -147,7 +147,9 @@ public final class ServerlessCommunicator: ServerlessWorld, IdleTimed {
         message == .nothing ? .completed : try engine.imrecv(message, into: buffer)
     }
 
-    // MARK: Nonblocking collectives
+    // MARK: Collectives
+
+    public var isOnOneHost: Bool { engine.isOnOneHost }
 
     public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
         try engine.start(try schedule(collective))

@@ -2,6 +2,7 @@
 
 import Foundation
 import MessagePassing
+import ServerlessMPI
 import Testing
 
 @testable import Report

@@ -82,6 +82,20 @@ struct ScenarioTests {
         #expect(growth < 64 << 20 + envelopes, "\(line)")
     }
 
+    /// 256 MiB each way; 2 GiB in `make test-full`, for which two ranks need 8 GiB.
+    @Test("exchanges large buffers with hardly any memory beside them", arguments: [2, 4])
+    func peak(ranks: Int) throws {
+        let mebibytes = Installation.runsLongForms && ranks == 2 ? 2048 : 256
+        let outcome = Backend.serverless.run(
+            ranks: ranks, ["peak", "\(mebibytes)"], timeoutSeconds: 300)
+        #expect(outcome.exitCode == 0, "\(outcome.report)")
+        let line = try #require(
+            outcome.output.split(separator: "\n").first { $0.contains("bytes each way took") })
+        let growth = try #require(
+            line.split(separator: " ").dropLast(2).last.flatMap { Int($0) }, "\(line)")
+        #expect(growth < 64 << 20, "\(line)")
+    }
+
     @Test("waits for a rank that computes in silence")
     func computeThenTalk() {
         let outcomes = together(Backend.scenarios) {

@@ -47,7 +47,7 @@ private struct Model {
 }
 
 /// Random operations, applied to the queues and to the model.
-private struct Run {
+private struct Run: ~Copyable {
     var random: SeededGenerator
     var queues = MatchQueues()
     var model = Model()

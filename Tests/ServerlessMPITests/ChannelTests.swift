@@ -75,6 +75,62 @@ struct ChannelPlanTests {
     }
 }
 
+@Suite("Measured costs")
+struct MeasuredCostsTests {
+    private func withFile<Result>(
+        _ text: String, _ body: (String) throws -> Result
+    ) throws -> Result {
+        var path = Array("/tmp/cost-model-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&path)
+        try #require(descriptor >= 0)
+        defer { unlink(&path) }
+        _ = Array(text.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        close(descriptor)
+        return try body(String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    @Test("replace the defaults of the channels that were measured, and change the choice")
+    func replace() throws {
+        // A link that is slower than any store.
+        var slow = ChannelCosts.aws[0]
+        slow.latencySeconds = 10
+        slow.origin = "measured: here"
+        let model = CostModelFile(channels: [slow], combinedBytesPerSecond: 7e9)
+        let costs = try withFile("\(model.json)") {
+            try MeasuredCosts(atRank0: $0, over: SelfCommunicator())
+        }
+        #expect(costs.channels.first { $0.channel == .direct } == slow)
+        #expect(costs.channels.dropFirst() == ChannelCosts.aws.dropFirst())
+        #expect(costs.combinedBytesPerSecond == 7e9)
+        let plan = try ChannelPlan(parsing: "fastest:direct,redis")
+        func choice(_ costs: MeasuredCosts) -> Channel {
+            ChannelRouter(plan, size: 4, costs: costs).route(.send, byteCount: 8, link: .direct)
+        }
+        #expect(choice(costs) == .redis && choice(MeasuredCosts()) == .direct)
+    }
+
+    @Test("without a file are the defaults")
+    func none() throws {
+        #expect(try MeasuredCosts(atRank0: nil, over: SelfCommunicator()) == MeasuredCosts())
+    }
+
+    @Test("from a file that is no model are refused by the variable's name")
+    func refused() throws {
+        for text in ["", "{}", "{\"record\":\"cost-model\"}"] {
+            let error = try withFile(text) { path in
+                #expect(throws: MPIError.self) {
+                    try MeasuredCosts(atRank0: path, over: SelfCommunicator())
+                }
+            }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.reason.contains("SERVERLESS_MPI_COST_MODEL") == true)
+        }
+        #expect(throws: MPIError.self) {
+            try MeasuredCosts(atRank0: "/nowhere/model.json", over: SelfCommunicator())
+        }
+    }
+}
+
 @Suite(
     "A job over links and a store", .serialized,
     .enabled(if: Store.redis.program != nil, Store.missing))

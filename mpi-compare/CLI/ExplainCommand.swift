@@ -2,6 +2,7 @@
 import ArgumentParser
 import MessagePassing
 import Report
+import ServerlessMPI
 import Workloads
 
 struct ExplainCommand: ParsableCommand {

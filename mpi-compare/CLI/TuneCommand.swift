@@ -5,6 +5,7 @@ import Launchers
 import MessagePassing
 import Processes
 import Report
+import ServerlessMPI
 import Workloads
 
 struct TuneCommand: ParsableCommand {

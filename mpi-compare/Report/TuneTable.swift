@@ -27,7 +27,7 @@ public struct TunedChannel: Sendable {
         }
         let algorithm = CollectiveAlgorithm.chosen(
             operation, byteCount: sample.byteCount, elementCount: sample.byteCount,
-            size: sample.ranks)
+            size: sample.ranks, isOnOneHost: true)
         return "\(algorithm)"
     }
 

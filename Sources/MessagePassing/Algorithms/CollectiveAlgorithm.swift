@@ -37,8 +37,10 @@ public enum CollectiveAlgorithm: UInt8, Sendable, CaseIterable, CustomStringConv
     ///   - byteCount: of one rank's contribution: the vector, or one part (gather, scatter,
     ///     allgather, alltoall: what goes from one rank to one other).
     ///   - elementCount: of a reduction's vector, which is not cut within an element.
+    ///   - isOnOneHost: as of the communicator.
     package static func chosen(
-        _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int
+        _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int,
+        isOnOneHost: Bool = false
     ) -> CollectiveAlgorithm {
         if size == 1 { return .local }
         switch operation {
@@ -48,19 +50,23 @@ public enum CollectiveAlgorithm: UInt8, Sendable, CaseIterable, CustomStringConv
                 return .scatterAllgather
             }
             return AlgorithmChoice.tellsAllBcast(size: size) ? .direct : .binomialTree
+        case .reduce where size == 2: return .direct
         case .reduce, .allreduce:
             if AlgorithmChoice.scattersReduction(
-                byteCount: byteCount, elementCount: elementCount, size: size)
+                byteCount: byteCount, elementCount: elementCount, size: size,
+                isOnOneHost: isOnOneHost)
             {
                 return .reduceScatterGather
             }
             if operation == .reduce {
                 return AlgorithmChoice.hearsAllReduce(size: size) ? .direct : .binomialTree
             }
-            return AlgorithmChoice.hearsAllAllreduce(byteCount: byteCount, size: size)
+            return AlgorithmChoice.hearsAllAllreduce(
+                byteCount: byteCount, size: size, isOnOneHost: isOnOneHost)
                 ? .direct : .recursiveDoubling
         case .allgather, .split:
-            return AlgorithmChoice.doublesAllgather(byteCount: byteCount, size: size)
+            return AlgorithmChoice.doublesAllgather(
+                byteCount: byteCount, size: size, isOnOneHost: isOnOneHost)
                 ? .bruck : .direct
         case .scan, .exscan: return .recursiveDoubling
         case .gather, .gatherv, .scatter, .scatterv, .allgatherv, .alltoall, .alltoallv,
@@ -73,10 +79,11 @@ public enum CollectiveAlgorithm: UInt8, Sendable, CaseIterable, CustomStringConv
 
 extension Collective {
     /// The default algorithm of this call among `size` ranks.
-    public func defaultAlgorithm(size: Int) -> CollectiveAlgorithm {
+    public func defaultAlgorithm(size: Int, isOnOneHost: Bool = false) -> CollectiveAlgorithm {
         let (byteCount, width) = contribution
         return .chosen(
-            operation, byteCount: byteCount, elementCount: byteCount / max(width, 1), size: size)
+            operation, byteCount: byteCount, elementCount: byteCount / max(width, 1), size: size,
+            isOnOneHost: isOnOneHost)
     }
 
     /// Bytes of one rank's contribution, as `CollectiveAlgorithm.chosen` counts them, and the width

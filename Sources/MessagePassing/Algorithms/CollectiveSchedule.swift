@@ -26,6 +26,7 @@ public final class CollectiveSchedule: @unchecked Sendable {
     private struct Recorder: CollectiveSteps {
         let rank: Int
         let size: Int
+        let isOnOneHost: Bool
         var steps: [Step] = []
         var reduction: RawReduction?
         var block: UnsafeMutableRawBufferPointer?
@@ -72,7 +73,9 @@ public final class CollectiveSchedule: @unchecked Sendable {
     init(
         _ collective: Collective, on communicator: any Communicator, _ call: CollectiveCall
     ) throws(MPIError) {
-        var recorder = Recorder(rank: communicator.rank, size: communicator.size)
+        var recorder = Recorder(
+            rank: communicator.rank, size: communicator.size,
+            isOnOneHost: communicator.isOnOneHost)
         try collective.perform(by: &recorder)
         self.communicator = communicator
         self.call = call

@@ -9,6 +9,8 @@
 protocol CollectiveSteps {
     var rank: Int { get }
     var size: Int { get }
+    /// As of the communicator.
+    var isOnOneHost: Bool { get }
 
     /// A message of this call; `step` tells those between one pair of ranks apart.
     mutating func send(
@@ -40,7 +42,7 @@ extension CollectiveSteps {
     ) -> CollectiveAlgorithm {
         .chosen(
             operation, byteCount: byteCount, elementCount: byteCount / max(elementSize, 1),
-            size: size)
+            size: size, isOnOneHost: isOnOneHost)
     }
 
     /// Sends to one rank and receives from another (or the same) at once.

@@ -11,6 +11,8 @@ extension CollectiveSteps {
         case .local: copy(send, to: result)
         case .reduceScatterGather:
             try scatteredReduce(send, into: result, reduction, root: root)
+        case .direct where size == 2:
+            try pairReduce(send, into: result, reduction, root: root)
         case .direct: try directReduce(send, into: result, reduction, root: root)
         default: try treeReduce(send, into: result, reduction, root: root)
         }

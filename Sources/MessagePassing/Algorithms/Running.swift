@@ -7,8 +7,10 @@ extension Communicator {
         try runByDefault(collective)
     }
 
+    public var isOnOneHost: Bool { false }
+
     public func algorithm(of collective: Collective) -> CollectiveAlgorithm {
-        collective.defaultAlgorithm(size: size)
+        collective.defaultAlgorithm(size: size, isOnOneHost: isOnOneHost)
     }
 
     /// For transports that do better with some collectives only.

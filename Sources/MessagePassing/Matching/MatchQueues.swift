@@ -6,8 +6,9 @@
 /// Receives and messages are known by ids of the caller's choice. Messages of one sender must be
 /// given to `arrive` in the order they were sent; then matching never overtakes: of several
 /// candidates the oldest wins, on both sides. The user's messages and collectives' live in
-/// separate queues, so that `.any` never sees a collective.
-package struct MatchQueues {
+/// separate queues, so that `.any` never sees a collective. Not copyable, as a copy of its four lists
+/// costs more than most calls.
+package struct MatchQueues: ~Copyable {
     private var posted = Queues()
     private var unexpected = Queues()
 
@@ -43,17 +44,27 @@ package struct MatchQueues {
 
     /// A message arrived: the id of the receive that takes it, or nil: it waits.
     package mutating func arrive(_ envelope: Envelope, message id: UInt32) -> UInt32? {
-        let entry = MatchList.Entry(
-            id: id, source: envelope.source, tag: envelope.tag.rawValue, call: envelope.call,
-            byteCount: envelope.byteCount)
+        if let receive = takeReceive(for: envelope) { return receive }
+        hold(envelope, message: id)
+        return nil
+    }
+
+    /// The first half of `arrive`: the receive that takes the message, if there is one.
+    package mutating func takeReceive(for envelope: Envelope) -> UInt32? {
+        let entry = MatchList.Entry(envelope, id: 0)
+        return envelope.call == 0
+            ? posted.pointToPoint.takeReceive(of: entry)?.id
+            : posted.collective.takeReceive(of: entry)?.id
+    }
+
+    /// The second half: the message waits.
+    package mutating func hold(_ envelope: Envelope, message id: UInt32) {
+        let entry = MatchList.Entry(envelope, id: id)
         if envelope.call == 0 {
-            if let receive = posted.pointToPoint.takeReceive(of: entry) { return receive.id }
             unexpected.pointToPoint.append(entry)
         } else {
-            if let receive = posted.collective.takeReceive(of: entry) { return receive.id }
             unexpected.collective.append(entry)
         }
-        return nil
     }
 
     /// The oldest unexpected message of the user's that a receive would take.
@@ -113,6 +124,15 @@ package struct MatchQueues {
         let status = Status(
             source: entry.source, tag: Tag(rawValue: entry.tag), byteCount: entry.byteCount)
         return (entry.id, status)
+    }
+}
+
+extension MatchList.Entry {
+    @inline(__always)
+    fileprivate init(_ envelope: Envelope, id: UInt32) {
+        self.init(
+            id: id, source: envelope.source, tag: envelope.tag.rawValue, call: envelope.call,
+            byteCount: envelope.byteCount)
     }
 }
 

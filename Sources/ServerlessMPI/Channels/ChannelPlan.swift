@@ -5,7 +5,8 @@ import MessagePassing
 
 /// `fastest:direct,relayed,redis,s3`, `cheapest:direct,s3`, or `sizes:direct@0,redis@1024,s3@1048576`
 ///
-/// - `fastest`, `cheapest`: as the cost model says (`CostPolicy`), with its default costs.
+/// - `fastest`, `cheapest`: as the cost model says (`CostPolicy`), with its default costs or
+///   those that `SERVERLESS_MPI_COST_MODEL` names.
 /// - `sizes`: the channel with the largest number that the operation's bytes reach.
 ///
 /// `direct` and `relayed` are the links between ranks, whichever of the two a pair of ranks has. A

@@ -10,7 +10,7 @@ final class ChannelRouter: Sendable {
     private static let classCount = 44
 
     let plan: ChannelPlan
-    private let costs: [ChannelCosts]
+    private let costs: MeasuredCosts
     private let size: Int
     private let tables = Mutex<[Question: [Channel]]>([:])
 
@@ -19,7 +19,7 @@ final class ChannelRouter: Sendable {
         let link: Channel
     }
 
-    init(_ plan: ChannelPlan, size: Int, costs: [ChannelCosts] = ChannelCosts.aws) {
+    init(_ plan: ChannelPlan, size: Int, costs: MeasuredCosts = MeasuredCosts()) {
         self.plan = plan
         self.size = size
         self.costs = costs
@@ -55,11 +55,13 @@ final class ChannelRouter: Sendable {
     }
 
     private func model(link: Channel) -> CostModel {
-        CostModel(
+        var model = CostModel(
             size: size,
-            channels: costs.filter {
+            channels: costs.channels.filter {
                 ($0.channel.isStorage || $0.channel == link) && plan.allows($0.channel)
             })
+        if let combined = costs.combinedBytesPerSecond { model.combinedBytesPerSecond = combined }
+        return model
     }
 
     /// Why, for people: the choice, then the rule or the model's figures.

@@ -41,7 +41,7 @@ public final class MultichannelCommunicator: ServerlessWorld {
         self.direct = direct
         self.job = job
         let space = direct.space
-        router = ChannelRouter(job.plan, size: space.group.count)
+        router = ChannelRouter(job.plan, size: space.group.count, costs: job.costs)
         stores = job.engines.mapValues { engine in
             StorageCommunicator(
                 engine: engine,

@@ -8,14 +8,16 @@ final class MultichannelJob: Sendable {
     let plan: ChannelPlan
     let engines: [Channel: StorageEngine]
     let links: LinkKinds
+    let costs: MeasuredCosts
     let counters = ChannelCounters()
 
     /// Collective over links: every rank tells what it was told, and which of its links are relayed.
-    /// - Errors: `invalidArgument` if ranks have different plans or a store is not named;
-    ///   `connectFailed` if a store cannot be reached.
+    /// - Parameter costModel: the path of rank 0's file; nil for the default costs.
+    /// - Errors: `invalidArgument` if ranks have different plans, a store is not named or the file
+    ///   is no model; `connectFailed` if a store cannot be reached.
     init(
         _ plan: ChannelPlan, _ places: [Channel: StorageURL.Place], _ url: JoinURL,
-        over world: ServerlessCommunicator
+        costModel: String? = nil, over world: ServerlessCommunicator
     ) throws(MPIError) {
         self.plan = plan
         for channel in plan.stores where places[channel] == nil {
@@ -25,6 +27,7 @@ final class MultichannelJob: Sendable {
                     + "which says where the store is")
         }
         links = try LinkKinds(gatheredOver: world)
+        costs = try MeasuredCosts(atRank0: costModel, over: world)
         let name = try Self.agree(plan, places, url, over: world)
         var engines: [Channel: StorageEngine] = [:]
         for channel in plan.stores {

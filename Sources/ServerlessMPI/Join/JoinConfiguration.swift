@@ -17,6 +17,8 @@ public struct JoinConfiguration: Sendable {
     public var requestID: RequestID
     /// Where the stores of `url.channels` are.
     public var stores: [Channel: StorageURL.Place] = [:]
+    /// A file of measured costs, from which channels are chosen; rank 0's counts.
+    public var costModel: String?
     /// A TURN server that gives this rank a relayed address, if there is one.
     var turn: TURNConfiguration?
     /// What tells neighbours from strangers; tests make one machine look like several.
@@ -48,6 +50,7 @@ public struct JoinConfiguration: Sendable {
         public static let channels = "SERVERLESS_MPI_CHANNELS"
         public static let redis = "SERVERLESS_MPI_REDIS"
         public static let s3 = "SERVERLESS_MPI_S3"
+        public static let costModel = "SERVERLESS_MPI_COST_MODEL"
         public static let turnURL = "SERVERLESS_MPI_TURN_URL"
         public static let turnUsername = "SERVERLESS_MPI_TURN_USERNAME"
         public static let turnPassword = "SERVERLESS_MPI_TURN_PASSWORD"
@@ -96,6 +99,7 @@ public struct JoinConfiguration: Sendable {
             }
             configuration.stores[channel] = place
         }
+        configuration.costModel = value(Variable.costModel)
         configuration.turn = try TURNConfiguration.from(value)
         return configuration
     }

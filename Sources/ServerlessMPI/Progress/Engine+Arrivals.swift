@@ -9,18 +9,25 @@ extension Engine {
     private static let turnByteCount = 4 << 20
 
     /// Reads what has come over a link. True if anything has.
-    func read(_ link: LinkPointer) -> Bool {
+    /// - Parameter awaited: a request after which to stop. What comes behind it is best read when its
+    ///   receive is posted: then it needs no memory of ours.
+    func read(_ link: LinkPointer, until awaited: UInt32 = noSlot) -> Bool {
         guard !link.pointee.isReadClosed else { return false }
         link.pointee.isDrained = false
         var progressed = false
         var budget = Self.turnByteCount
+        // Bytes that TLS has taken from the socket are not to be seen from outside.
+        let awaited = link.pointee.tls == nil ? awaited : noSlot
+        var isInterrupted = false
         while budget > 0, !link.pointee.isReadClosed, !state.pointee.isTroubled {
             let count =
                 link.pointee.phase == .payload ? readPayload(link) : readHeader(link)
             if count > 0 {
                 progressed = true
                 budget -= count
-                continue
+                guard awaited != noSlot, requests[awaited].phase == .done else { continue }
+                isInterrupted = link.pointee.stagedByteCount > 0
+                break
             }
             if count == Transfer.wouldBlock { break }
             endOfStream(link)
@@ -28,7 +35,7 @@ extension Engine {
             break
         }
         // A link closed by its last frame is finished, whatever the budget: nobody reads it again.
-        let isUnfinished = budget <= 0 && !link.pointee.isReadClosed
+        let isUnfinished = (budget <= 0 || isInterrupted) && !link.pointee.isReadClosed
         if isUnfinished != link.pointee.isUnfinished {
             link.pointee.isUnfinished = isUnfinished
             state.pointee.unfinishedLinkCount += isUnfinished ? 1 : -1
@@ -225,6 +232,19 @@ extension Engine {
         {
             return suspect(error)
         }
+        let envelope = Envelope(
+            contextID: header.contextID, source: Int(header.source),
+            tag: Tag(rawValue: header.tag), call: header.call,
+            byteCount: header.payloadByteCount)
+        let receiver = space.queues.takeReceive(for: envelope)
+        if let receiver, isEager {
+            accept(header, from: link.pointee.peer, into: receiver)
+            link.pointee.receiveCredit.consume(eagerCharge(header.payloadByteCount))
+            expect(
+                header.payloadByteCount, accepted: requests[receiver].acceptedByteCount,
+                to: requests[receiver].buffer, sink: .request, slot: receiver, on: link)
+            return returnCredit(on: link)
+        }
         let index = messages.take()
         let message = messages.pointer(index)
         let isStored = header.type == .storedMessage
@@ -236,26 +256,17 @@ extension Engine {
         message.pointee.tag = header.tag
         message.pointee.byteCount = header.payloadByteCount
         message.pointee.reply = header.reply
-        let envelope = Envelope(
-            contextID: header.contextID, source: Int(header.source),
-            tag: Tag(rawValue: header.tag), call: header.call,
-            byteCount: header.payloadByteCount)
-        if let receiver = space.queues.arrive(envelope, message: index) {
+        if let receiver {
             let found = message.pointee
-            accept(found, into: receiver)
+            accept(header, from: link.pointee.peer, into: receiver)
             messages.giveBack(index)
             if isStored {
                 awaitStored(found, into: receiver)
-            } else if isEager {
-                link.pointee.receiveCredit.consume(eagerCharge(header.payloadByteCount))
-                expect(
-                    header.payloadByteCount, accepted: requests[receiver].acceptedByteCount,
-                    to: requests[receiver].buffer, sink: .request, slot: receiver, on: link)
-                returnCredit(on: link)
             } else {
                 grant(receiver, reply: header.reply, on: link)
             }
         } else {
+            space.queues.hold(envelope, message: index)
             // Probes see a message as soon as its envelope is here.
             state.pointee.hasNews = true
             guard isEager else { return }

@@ -6,11 +6,11 @@ import MessagePassing
 extension Engine {
     func checkDeadline(_ idle: inout IdleState, _ awaited: Awaited) throws(MPIError) {
         guard let timeout = settings.timeout else { return }
-        guard let deadline = idle.deadline else {
-            idle.deadline = ContinuousClock.now + timeout
+        guard idle.deadline != 0 else {
+            idle.deadline = bootNanoseconds() + Int64(timeout.milliseconds) * 1_000_000
             return
         }
-        if ContinuousClock.now < deadline { return }
+        if bootNanoseconds() < idle.deadline { return }
         suspect(timeoutError(awaited, timeout))
         throw awaitVerdict()
     }

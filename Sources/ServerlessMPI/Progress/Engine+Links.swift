@@ -8,7 +8,7 @@ import MessagePassing
 extension Engine {
     /// How long this rank sleeps in a receive from one rank before it asks for the link to it. A
     /// message needs no link at its receiver's end, but only asking tells that the sender has left.
-    private static let demandDelay = Duration.seconds(1)
+    private static let demandDelayNanoseconds: Int64 = 1_000_000_000
 
     /// A wanted link to a peer that has none. Nil for this rank itself.
     func demandLink(to peer: Int) -> LinkPointer? {
@@ -105,10 +105,10 @@ extension Engine {
     func askForAwaited(_ idle: inout IdleState, _ awaited: Awaited) {
         let peer = Int(peer(of: awaited))
         guard connector != nil, peer >= 0, links[peer] == nil else { return }
-        guard let demandAt = idle.demandAt else {
-            idle.demandAt = .now + Self.demandDelay
+        guard idle.demandAt != 0 else {
+            idle.demandAt = bootNanoseconds() + Self.demandDelayNanoseconds
             return
         }
-        if ContinuousClock.now >= demandAt { _ = demandLink(to: peer) }
+        if bootNanoseconds() >= idle.demandAt { _ = demandLink(to: peer) }
     }
 }

@@ -7,20 +7,23 @@ import MessagePassing
 
 extension Engine {
     /// Looks at the awaited peer's link first, at the others now and then or if it has nothing.
-    func progress(lookingAt peer: Int32, everywhere: Bool = false) -> Bool {
+    /// - Parameter awaited: the request that the peer's next message completes.
+    func progress(
+        lookingAt peer: Int32, until awaited: UInt32 = noSlot, everywhere: Bool = false
+    ) -> Bool {
         state.pointee.passes &+= 1
         var progressed = false
         // Of two ranks the other one is the only place to look.
         let peer = peer < 0 && size == 2 ? Int32(1 - rank) : peer
         if peer >= 0, let link = links[Int(peer)] {
-            progressed = read(link)
+            progressed = read(link, until: awaited)
             if link.pointee.isWriteBlocked {
                 // Only the poller tells that a wanted link has come.
                 guard link.pointee.isAttached else { return lookEverywhere() }
                 progressed = flush(link) || progressed
             }
             let isTurnOfOthers =
-                everywhere || state.pointee.passes & 7 == 0
+                everywhere || state.pointee.passes & 63 == 0
                 || (state.pointee.blockedLinkCount > 0 && !progressed)
             if !isTurnOfOthers || size == 2 { return progressed }
         }
@@ -57,7 +60,11 @@ extension Engine {
         try checkAlive()
         if state.pointee.hasCollectives, advanceCollectives() { return }
         if state.pointee.isPolling { return try waitForPoller(&idle, awaited) }
-        if progress(lookingAt: peer(of: awaited)) {
+        // What is awaited has not come a few times: it may wait for something else.
+        let request = if case .request(let index) = awaited { index } else { noSlot }
+        if progress(
+            lookingAt: peer(of: awaited), until: request, everywhere: idle.spins & 7 == 7)
+        {
             idle.spins = 0
             if state.pointee.hasNews { announceNews() }
             return
@@ -139,8 +146,8 @@ extension Engine {
     }
 
     private func nextWake(_ idle: IdleState) -> Int32 {
-        guard let deadline = idle.deadline else { return 1000 }
-        let left = (deadline - ContinuousClock.now).milliseconds
+        guard idle.deadline != 0 else { return 1000 }
+        let left = (idle.deadline - bootNanoseconds() + 999_999) / 1_000_000
         return Int32(max(1, min(1000, left)))
     }
 

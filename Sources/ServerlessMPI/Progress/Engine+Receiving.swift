@@ -126,6 +126,17 @@ extension Engine {
         request.pointee.byteCount = message.byteCount
     }
 
+    /// The same from the header of a message that a receive was waiting for.
+    @inline(__always)
+    func accept(_ header: FrameHeader, from peer: Int32, into receiver: UInt32) {
+        let request = requests.pointer(receiver)
+        request.pointee.phase = .matched
+        request.pointee.peer = peer
+        request.pointee.source = header.source
+        request.pointee.tag = header.tag
+        request.pointee.byteCount = header.payloadByteCount
+    }
+
     /// Copies a message that waited in memory to where it belongs.
     func deliver(message index: UInt32, into receiver: UInt32) {
         let request = requests.pointer(receiver)

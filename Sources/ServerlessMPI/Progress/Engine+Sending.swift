@@ -17,6 +17,12 @@ extension Engine {
         defer { unlock() }
         try checkAlive()
         let peer = space.group[destination]
+        if store == 0, !isSynchronous, let link = links[peer],
+            let done = sendAtOnce(
+                bytes, in: space, to: destination, tag: tag, call: call, on: link)
+        {
+            return done
+        }
         let index = requests.take()
         let request = requests.pointer(index)
         request.pointee.kind = .send
@@ -108,10 +114,22 @@ extension Engine {
         on link: LinkPointer
     ) -> UInt32 {
         var header = header
-        let isCounted = header.type.isCounted
-        if isCounted { header.sequence = link.pointee.queue.nextNumber() }
+        fillIn(&header, on: link)
+        return append(header, payload: payload, request: request, on: link)
+    }
+
+    /// What a frame tells about its link.
+    @inline(__always)
+    func fillIn(_ header: inout FrameHeader, on link: LinkPointer) {
+        if header.type.isCounted { header.sequence = link.pointee.queue.nextNumber() }
         header.acknowledged = link.pointee.receipts.tell()
         header.creditLimit = link.pointee.receiveCredit.advertise()
+    }
+
+    /// Appends a frame whose header is filled in.
+    func append(
+        _ header: FrameHeader, payload: UnsafeRawPointer?, request: UInt32, on link: LinkPointer
+    ) -> UInt32 {
         let index = frames.take()
         let frame = frames.pointer(index)
         withUnsafeMutableBytes(of: &frame.pointee.header) { bytes in
@@ -120,7 +138,7 @@ extension Engine {
         frame.pointee.payload = payload
         frame.pointee.payloadByteCount = header.followingByteCount
         frame.pointee.request = request
-        frame.pointee.isCounted = isCounted
+        frame.pointee.isCounted = header.type.isCounted
         link.pointee.queue.append(index, frames)
         return index
     }

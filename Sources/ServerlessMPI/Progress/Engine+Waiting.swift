@@ -12,12 +12,20 @@ enum Awaited {
     case message(from: Int, tag: Tag)
 }
 
-/// How long one call has been idle.
-struct IdleState {
+/// How long one call has been idle. Every wait makes one, so it is trivial: times are nanoseconds of
+/// `bootNanoseconds`, 0 while they are not set.
+struct IdleState: BitwiseCopyable {
     var spins = 0
-    var deadline: ContinuousClock.Instant?
+    var deadline: Int64 = 0
     /// When the link to an awaited rank is asked for.
-    var demandAt: ContinuousClock.Instant?
+    var demandAt: Int64 = 0
+}
+
+/// Nanoseconds since the machine started, as `ContinuousClock` counts them.
+func bootNanoseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
 extension Engine {

@@ -38,6 +38,8 @@ struct EngineState: BitwiseCopyable {
     var isAdvancingCollectives = false
     /// There is a failure or a suspicion.
     var isTroubled = false
+    /// There is a cause to be reported.
+    var hasUnreported = false
     /// Is idle time to be measured?
     var measuresIdle = false
     var idleNanoseconds = 0
@@ -52,7 +54,7 @@ struct EngineState: BitwiseCopyable {
 
 /// Messages between this rank and its peers. All methods may be called from any thread.
 ///
-/// Files: `+Sending`, `+Receiving`, `+Arrivals` and `+Stored` are the ways of a message, `+Links` is
+/// Files: `+Sending`, `+SendingAtOnce`, `+Receiving`, `+Arrivals` and `+Stored` are the ways of a message, `+Links` is
 /// how links come, `+Resuming` how they survive, `+Collectives` what is added to collectives,
 /// `+Waiting` what a call waits for, `+Progress` who polls and who sleeps, `+Deadlines` when a wait
 /// must end, `+Failure` the first cause, `+Leaving` the orderly end.
@@ -71,11 +73,19 @@ final class Engine: @unchecked Sendable {
     /// Makes links that are needed later; nil where all are there from the start.
     let connector: LinkConnector?
     let idlePolicy: IdlePolicy
+    /// Are all ranks of the job on this host? By the roster, so that all say the same.
+    let isOnOneHost: Bool
 
     let requests = Slab<RequestSlot>()
     let messages = Slab<MessageSlot>()
     let frames = Slab<OutgoingFrame>()
-    var pool = BufferPool()
+    /// Where the message being sent is put together.
+    let outgoing: UnsafeMutableRawPointer
+    private let buffers: UnsafeMutablePointer<BufferPool>
+    var pool: BufferPool {
+        unsafeAddress { UnsafePointer(buffers) }
+        unsafeMutableAddress { buffers }
+    }
 
     /// The world's space.
     let world: MessageSpace
@@ -115,7 +125,7 @@ final class Engine: @unchecked Sendable {
     var suspicion: MPIError? { didSet { noteTrouble() } }
     var verdictDeadline = ContinuousClock.now
     /// A cause to be reported once the lock is released.
-    var unreported: MPIError?
+    var unreported: MPIError? { didSet { state.pointee.hasUnreported = unreported != nil } }
     /// Tells the rendezvous server what happened; nil where there is none.
     var reporter: (@Sendable (MPIError) -> Void)?
     /// Asks for another connection where one broke; nil where nobody makes any.
@@ -149,9 +159,14 @@ final class Engine: @unchecked Sendable {
         links.initialize(repeating: nil)
         paths = Array(repeating: nil, count: established.count)
         let localPeers = established.count { $0?.path.isSameHost ?? false }
-        idlePolicy = IdlePolicy(ranksOnHost: ranksOnHost ?? localPeers + 1)
+        let neighbours = ranksOnHost ?? localPeers + 1
+        idlePolicy = IdlePolicy(ranksOnHost: neighbours)
+        isOnOneHost = neighbours == established.count
         state = .allocate(capacity: 1)
         state.initialize(to: EngineState())
+        outgoing = .allocate(byteCount: Self.outgoingByteCount, alignment: 64)
+        buffers = .allocate(capacity: 1)
+        buffers.initialize(to: BufferPool())
         mutex = .allocate(capacity: 1)
         pthread_mutex_init(mutex, nil)
         condition = .allocate(capacity: 1)
@@ -187,6 +202,9 @@ final class Engine: @unchecked Sendable {
         messages.destroy()
         frames.destroy()
         pool.destroy()
+        buffers.deinitialize(count: 1)
+        buffers.deallocate()
+        outgoing.deallocate()
         poller.close()
         state.deallocate()
         pthread_mutex_destroy(mutex)
@@ -207,7 +225,7 @@ final class Engine: @unchecked Sendable {
     /// Releases the lock; then, with no lock held, reports what was found.
     func unlock() {
         if state.pointee.hasNews { announceNews() }
-        guard let cause = unreported else {
+        guard state.pointee.hasUnreported, let cause = unreported else {
             pthread_mutex_unlock(mutex)
             return
         }

@@ -154,6 +154,12 @@ struct Link {
     /// Plaintext of one full TLS record.
     static let gatheredByteCountMax = 16 << 10
 
+    /// Can a frame be written now, as it is and straight to the socket, and forgotten then?
+    var isIdlePlain: Bool {
+        queue.head == noSlot && !isWriteBlocked && !isWriteClosed && !hasLeft && !isResumable
+            && tls == nil
+    }
+
     var hasQueue: Bool { queue.head != noSlot || gatheredEnd > gatheredStart }
     var stagedByteCount: Int { stagedEnd - stagedStart }
 }
@@ -204,6 +210,12 @@ extension Link {
         }
         if count == Transfer.wouldBlock { isDrained = true }
         return count
+    }
+
+    /// Writes bytes that lie in one place.
+    mutating func writeBytes(_ bytes: UnsafeRawPointer, _ byteCount: Int) -> Int {
+        let written = send(socket, bytes, byteCount, Int32(MSG_NOSIGNAL))
+        return written < 0 ? outcome(written) : written
     }
 
     /// Writes the parts in one call.

@@ -15,14 +15,37 @@ final class MessageSpace: @unchecked Sendable {
     private(set) var rank: Int
     /// World ranks in the order of the group; empty while the space is early.
     private(set) var group: [Int]
-    var queues = MatchQueues()
-    var ledger = CollectiveLedger()
+    /// In raw memory, like `EngineState`: every message changes them, and the lock ensures what
+    /// exclusivity checks would.
+    private let matching: UnsafeMutablePointer<MatchQueues>
+    private let calls: UnsafeMutablePointer<CollectiveLedger>
 
     init(contextID: UInt64, number: Int32, rank: Int, group: [Int]) {
         self.contextID = contextID
         self.number = number
         self.rank = rank
         self.group = group
+        matching = .allocate(capacity: 1)
+        matching.initialize(to: MatchQueues())
+        calls = .allocate(capacity: 1)
+        calls.initialize(to: CollectiveLedger())
+    }
+
+    deinit {
+        matching.deinitialize(count: 1)
+        matching.deallocate()
+        calls.deinitialize(count: 1)
+        calls.deallocate()
+    }
+
+    var queues: MatchQueues {
+        unsafeAddress { UnsafePointer(matching) }
+        unsafeMutableAddress { matching }
+    }
+
+    var ledger: CollectiveLedger {
+        unsafeAddress { UnsafePointer(calls) }
+        unsafeMutableAddress { calls }
     }
 
     /// Has this rank not created the communicator yet?

@@ -33,7 +33,7 @@ func flood(_ world: any Communicator, count: Int) throws {
 }
 
 /// The most memory this process has had so far (VmHWM).
-private func residentByteCountMax() throws -> Int {
+func residentByteCountMax() throws -> Int {
     var usage = rusage()
     guard getrusage(Int32(RUSAGE_SELF.rawValue), &usage) == 0 else {
         throw MPIError(.system, operation: "flood", reason: "getrusage", underlying: errno)

@@ -10,7 +10,8 @@ struct Scenario: Sendable {
     static let names = [
         "early-exit", "mismatch-operation", "mismatch-root", "mismatch-count",
         "compute-then-talk SECONDS [RANK]", "hang-around", "fail RANK", "truncate", "beyond-2-gib",
-        "stress MESSAGES [SEED]", "flood MESSAGES", "survive SECONDS",
+        "stress MESSAGES [SEED]", "flood MESSAGES", "peak MEBIBYTES", "overlap MEBIBYTES",
+        "survive SECONDS",
     ]
 
     /// Nil if there is no scenario of this name.
@@ -47,6 +48,12 @@ struct Scenario: Sendable {
         case "flood":
             let count = try Scenario.number(after: name, &arguments)
             run = { world, _ in try flood(world, count: count) }
+        case "peak":
+            let mebibytes = try Scenario.number(after: name, &arguments)
+            run = { world, _ in try exchangeAtPeak(world, byteCount: mebibytes << 20) }
+        case "overlap":
+            let mebibytes = try Scenario.number(after: name, &arguments)
+            run = { world, _ in try overlap(world, byteCount: mebibytes << 20) }
         default: return nil
         }
     }

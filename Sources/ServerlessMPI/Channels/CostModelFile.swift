@@ -1,4 +1,6 @@
-// The cost model of a place as a file: what `tune` has measured there, for `explain` to use.
+// The cost model of a place as a file: what `mpi-compare tune` has measured there, for `mpi-compare
+// explain` and for jobs over several channels to use.
+
 import CompactJSON
 import MessagePassing
 
