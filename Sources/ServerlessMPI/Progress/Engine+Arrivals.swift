@@ -151,6 +151,7 @@ extension Engine {
                 return suspect(protocolError(peer, "it does not say where it stands"))
             }
             link.pointee.sendCredit.raise(to: header.creditLimit)
+            if link.pointee.hasLeft { finishReading(link) }
             return
         }
         guard
@@ -195,12 +196,8 @@ extension Engine {
                 return suspect(protocolError(peer, "it acknowledges what nobody sent"))
             }
         case .bye:
-            // The last frame. The end of the stream is left unread: TLS without its own goodbye
-            // would answer it with an alert, and then could not write this rank's bye.
             link.pointee.hasLeft = true
-            link.pointee.isReadClosed = true
-            updateWatch(link)
-            state.pointee.hasNews = true
+            finishReading(link)
         case .abort:
             expect(
                 header.payloadByteCount, accepted: header.payloadByteCount, to: abortPayload,
@@ -266,6 +263,15 @@ extension Engine {
                 header.payloadByteCount, accepted: header.payloadByteCount,
                 to: message.pointee.buffer, sink: .message, slot: index, on: link)
         }
+    }
+
+    /// The peer has said bye, and nothing else comes. The end of the stream is left unread: TLS
+    /// without its own goodbye would answer it with an alert, and then could not write this rank's
+    /// bye.
+    private func finishReading(_ link: LinkPointer) {
+        link.pointee.isReadClosed = true
+        updateWatch(link)
+        state.pointee.hasNews = true
     }
 
     /// The peer's side has ended, by end of stream or by an error of the socket.

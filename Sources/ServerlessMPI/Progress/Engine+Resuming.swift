@@ -58,7 +58,8 @@ extension Engine {
         guard link.pointee.isResumable else { return !link.pointee.isAttached }
         guard established.incarnation > link.pointee.incarnation else { return false }
         while link.pointee.isAttached, !state.pointee.isTroubled, read(link) {}
-        guard !link.pointee.hasLeft, !state.pointee.isTroubled else { return false }
+        guard !state.pointee.isTroubled else { return false }
+        // A peer that has said bye asks, too: it does not know yet that its bye has come.
         cut(link)
         return true
     }
@@ -90,6 +91,13 @@ extension Engine {
         } else {
             suspect(cause)
         }
+    }
+
+    /// The peers that have said bye. From any thread.
+    var departedPeers: [Int] {
+        lock()
+        defer { unlock() }
+        return links.indices.filter { links[$0]?.pointee.hasLeft == true }
     }
 
     /// Finds connections that are dead without having said so; called about once a second, from

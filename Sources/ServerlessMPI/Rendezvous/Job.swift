@@ -45,6 +45,8 @@ struct Job: Sendable {
     private(set) var phase = Phase.gathering
     /// The server has been started again while the job ran; its ranks come back with their tickets.
     private(set) var isRestored = false
+    /// Ranks that left before that, as those say who are back.
+    private var departed: Set<Int> = []
     private(set) var members: [Member?]
     private(set) var joinedCount = 0
     private var connectedCount = 0
@@ -227,7 +229,17 @@ extension Job {
     /// Is the rank away, and may it come back to this server yet?
     func mayStillCome(_ rank: Int) -> Bool {
         guard phase == .running, members.indices.contains(rank) else { return false }
-        return members[rank]?.absence != nil || isRestored && members[rank] == nil
+        guard let member = members[rank] else { return isRestored && !departed.contains(rank) }
+        return member.absence != nil
+    }
+
+    /// A rank that is back says who has left: of the job's end before it was restored nobody else
+    /// knows. A rank that comes back itself is there, whatever was said. False for ranks that
+    /// cannot be.
+    mutating func note(departed ranks: [Int]) -> Bool {
+        guard ranks.allSatisfy({ members.indices.contains($0) }) else { return isOver }
+        if isRestored { departed.formUnion(ranks) }
+        return true
     }
 
     /// Why the rank that went away first is lost, if it does not return.

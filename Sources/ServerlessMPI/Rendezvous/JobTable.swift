@@ -93,6 +93,10 @@ extension JobTable {
                     .connect(from: seat.rank, incarnation: incarnation), now)
             case .upgrade(let peer):
                 signal(connection, seat, peer, .upgrade(from: seat.rank), now)
+            case .departed(let ranks):
+                if jobs[seat.job]?.note(departed: ranks) == false {
+                    drop(connection, "it said that ranks have left that cannot be", now)
+                }
             }
             return
         }

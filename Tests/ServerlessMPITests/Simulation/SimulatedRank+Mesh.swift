@@ -281,6 +281,7 @@ extension SimulatedRank {
         if engine == nil { dropBrokenBeforeUse() }
         guard call?.isOpenAtRank == true else { return }
         for peer in demands.peers { signal(peer) }
+        tellDepartures()
         for peer in upgrades.takeDue(clock.now) {
             say(.upgrade(peer: peer))
             upgrade(peer)

@@ -140,13 +140,19 @@ final class SimulatedRank {
         engine?.closeLinks()
         for end in network.ends[rank] { network.collect(end) }
         isLeavingServer = true
+        clock.after(.seconds(2)) { [self] in finish() }
+        // As ControlLoop.sayBye.
         if call?.isOpenAtRank == true {
             say(.bye)
-            clock.after(.seconds(5)) { [self] in finish() }
-        } else {
+        } else if !mayCallAgain {
             finish()
+        } else if rejoining.at != nil {
+            rejoining.at = clock.now
+            wakeAt(rejoining.at)
         }
     }
+
+    var mayCallAgain: Bool { rejoining.isPossible && firstCause == nil && machine != nil }
 
     func finish() {
         guard isRunning else { return }
@@ -200,8 +206,9 @@ extension SimulatedRank {
     func serverLost() {
         guard isRunning else { return }
         note("rank \(rank) has lost the server")
-        if isLeavingServer { return finish() }
-        if machine == nil, firstCause == nil {
+        if isLeavingServer {
+            if !mayCallAgain { return finish() }
+        } else if machine == nil, firstCause == nil {
             fail(MPIError(.connectFailed, operation: "join", reason: "the server is gone"))
         } else if let reported {
             fail(reported.cause)
@@ -218,8 +225,17 @@ extension SimulatedRank {
             guard let call = server.connect(rank) else { return serverLost() }
             self.call = call
             say(.join(request))
+            tellDepartures()
             for peer in demands.peers { signal(peer) }
+            if isLeavingServer { say(.bye) }
         }
+    }
+
+    /// As ControlLoop.tellDepartures.
+    func tellDepartures() {
+        guard call?.isOpenAtRank == true, let engine else { return }
+        let ranks = rejoining.takeUntold(engine.departedPeers)
+        if !ranks.isEmpty { say(.departed(ranks)) }
     }
 
     /// As ControlLoop.receive.
@@ -237,7 +253,11 @@ extension SimulatedRank {
         case .departed(let peer): departed(peer)
         case .upgrade(let peer): upgrade(peer)
         case .refused(let cause):
-            if !rejoining.isRefused(cause) { fail(cause) }
+            if !rejoining.isRefused(cause) {
+                fail(cause)
+            } else if isLeavingServer {
+                finish()
+            }
         case .failed(let cause): fail(cause)
         case .relay(let peer, let token):
             machine?.relayOffered(to: peer, token, now: clock.now)
