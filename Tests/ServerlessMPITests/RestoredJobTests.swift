@@ -113,7 +113,15 @@ import Testing
         var bench = JobTableTests.Bench()
         for rank in 0..<2 { try bench.say(.join(request(rank, tickets[rank])), on: UInt64(rank)) }
         for rank in UInt64(0)..<2 { try bench.say(.bye, on: rank) }
-        #expect(bench.table.activeJobCount == 0)
+        #expect(bench.table.activeJobCount == 1, "rank 2 may come back yet")
+        try bench.passReturnTimeout()
+        #expect(bench.table.activeJobCount == 0 && bench.table.tally.finished == 1)
+
+        bench = JobTableTests.Bench()
+        for rank in 0..<2 { try bench.say(.join(request(rank, tickets[rank])), on: UInt64(rank)) }
+        try bench.say(.departed([2]), on: 0)
+        for rank in UInt64(0)..<2 { try bench.say(.bye, on: rank) }
+        #expect(bench.table.activeJobCount == 0, "and here it has left")
 
         bench = JobTableTests.Bench()
         for rank in 0..<2 { try bench.say(.join(request(rank, tickets[rank])), on: UInt64(rank)) }

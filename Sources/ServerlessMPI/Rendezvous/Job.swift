@@ -47,6 +47,8 @@ struct Job: Sendable {
     private(set) var isRestored = false
     /// Ranks that left before that, as those say who are back.
     private var departed: Set<Int> = []
+    /// When the last rank that was connected left.
+    private var desertedSince: ContinuousClock.Instant?
     private(set) var members: [Member?]
     private(set) var joinedCount = 0
     private var connectedCount = 0
@@ -195,16 +197,31 @@ extension Job {
         members[rank]?.lastHeard = now
     }
 
-    mutating func left(_ rank: Int) {
+    mutating func left(_ rank: Int, now: ContinuousClock.Instant) {
         guard members.indices.contains(rank) else { return }
         if members[rank]?.hasLeft == false {
             members[rank]?.hasLeft = true
             leftCount += 1
         }
-        // Who left before the server was started again says bye to nobody.
-        let isLast = leftCount == size || isRestored && connectedCount <= 1
-        if phase == .running, isLast { phase = .finished }
+        if phase == .running, leftCount == size || isRestored && haveAllLeft { phase = .finished }
         disconnected(rank)
+        if connectedCount == 0 { desertedSince = now }
+    }
+
+    /// Who left before the server was started again says bye to nobody.
+    private var haveAllLeft: Bool {
+        members.indices.allSatisfy { members[$0]?.hasLeft ?? departed.contains($0) }
+    }
+
+    /// A restored job that nobody has come back to for so long has ended: the ranks that were not
+    /// heard of have left before.
+    mutating func finishIfForsaken(_ now: ContinuousClock.Instant, after limit: Duration) -> Bool {
+        guard phase == .running, isRestored, connectedCount == 0, firstAbsence == nil,
+            let desertedSince, now - desertedSince > limit
+        else { return false }
+        phase = .finished
+        forgetIfOver()
+        return true
     }
 
     mutating func disconnected(_ rank: Int) {

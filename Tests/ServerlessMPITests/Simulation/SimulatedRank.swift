@@ -61,6 +61,8 @@ final class SimulatedRank {
     var upgrades = UpgradeSchedule()
     var reported: (cause: MPIError, deadline: ContinuousClock.Instant)?
     var connectDeadline: ContinuousClock.Instant?
+    /// When this rank wakes next, unless something comes before.
+    private var alarm: ContinuousClock.Instant?
     var isLeavingServer = false
     /// Until they are handed over together.
     var links: [EstablishedLink?]
@@ -97,6 +99,7 @@ final class SimulatedRank {
         passTime()
         for end in network.ends[rank] where !end.inbox.isEmpty { drain(end) }
         runEngine()
+        setAlarm()
     }
 
     private func passTime() {
@@ -148,7 +151,7 @@ final class SimulatedRank {
             finish()
         } else if rejoining.at != nil {
             rejoining.at = clock.now
-            wakeAt(rejoining.at)
+            setAlarm()
         }
     }
 
@@ -214,7 +217,7 @@ extension SimulatedRank {
             fail(reported.cause)
         }
         rejoining.lost(clock.now)
-        wakeAt(rejoining.at)
+        setAlarm()
     }
 
     private func callAgain() {
@@ -279,8 +282,23 @@ extension SimulatedRank {
             relayAddress: SimulatedNetwork.server, seed: seed, now: clock.now)
     }
 
-    func wakeAt(_ instant: ContinuousClock.Instant?) {
-        if let instant { clock.at(instant) { [self] in wake() } }
+    /// As ControlLoop.wakeTime.
+    private var wakeTime: ContinuousClock.Instant? {
+        [
+            machine?.nextDeadline, rejoining.at, demands.wakeTime, reported?.deadline,
+            engine == nil && machine != nil ? connectDeadline : nil,
+        ].compactMap(\.self).min()
+    }
+
+    /// Sees to it that this rank wakes when it has something to do. Only the latest alarm counts.
+    func setAlarm() {
+        guard let instant = wakeTime, isRunning, !isFrozen, instant != alarm else { return }
+        alarm = instant
+        clock.at(instant) { [self] in
+            guard alarm == instant else { return }
+            alarm = nil
+            wake()
+        }
     }
 }
 
@@ -293,7 +311,8 @@ extension SimulatedRank {
         note("rank \(rank) reports \(cause.code.name), peer \(cause.peer ?? -1): \(cause.reason)")
         guard let call, call.isOpenAtRank else { return fail(cause) }
         reported = (cause, clock.now + Self.verdictTimeout)
-        wakeAt(reported?.deadline)
+        connectDeadline = nil
+        setAlarm()
         demands = LinkDemands()
         say(.report(cause))
     }
