@@ -199,6 +199,26 @@ struct ResumeTests {
         #expect(move(engines) { engines[0].departedPeers == [1] })
     }
 
+    @Test("over a relay a bye is acknowledged, also after one's own, and waited for")
+    func byeOverRelay() throws {
+        var world = EngineWorld(size: 2)
+        world.isResumable = true
+        world.candidate = .relayed
+        let engines = try world.makeEngines()
+        defer { for engine in engines { engine.closeLinks() } }
+        let links = try [#require(engines[0].links[1]), #require(engines[1].links[0])]
+        for (engine, link) in zip(engines, links) {
+            engine.lock()
+            engine.sayBye(link)
+            engine.unlock()
+            #expect(!link.pointee.queue.isEmpty)
+            if engine.rank == 0 { #expect(move(engines) { link.pointee.queue.isEmpty }) }
+        }
+        #expect(Engine.awaitsAcknowledgement(links[1]), "its own bye may not have come")
+        #expect(move(engines) { links.allSatisfy { Engine.isEnded($0) } })
+        #expect(links.allSatisfy { $0.pointee.queue.isEmpty && $0.pointee.isReadClosed })
+    }
+
     /// Lets both make progress until it has happened.
     private func move(_ engines: [Engine], until hasHappened: () -> Bool) -> Bool {
         for _ in 0..<2000 {

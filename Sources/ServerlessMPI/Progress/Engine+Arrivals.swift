@@ -151,7 +151,7 @@ extension Engine {
                 return suspect(protocolError(peer, "it does not say where it stands"))
             }
             link.pointee.sendCredit.raise(to: header.creditLimit)
-            if link.pointee.hasLeft { finishReading(link) }
+            if link.pointee.hasLeft, !Self.awaitsAcknowledgement(link) { finishReading(link) }
             return
         }
         guard
@@ -162,6 +162,11 @@ extension Engine {
         link.pointee.sendCredit.raise(to: header.creditLimit)
         guard !link.pointee.isResumable || acknowledge(header.acknowledged, on: link) else {
             return suspect(protocolError(peer, "it acknowledges what nobody sent"))
+        }
+        if link.pointee.hasLeft {
+            // Only that this rank's own bye has come.
+            if link.pointee.queue.isEmpty { finishReading(link) }
+            return
         }
         switch header.type {
         case .eager, .requestToSend:
@@ -197,7 +202,11 @@ extension Engine {
             }
         case .bye:
             link.pointee.hasLeft = true
-            finishReading(link)
+            if link.pointee.isResumable, link.pointee.isRelayed {
+                acknowledgeBye(on: link)
+            } else {
+                finishReading(link)
+            }
         case .abort:
             expect(
                 header.payloadByteCount, accepted: header.payloadByteCount, to: abortPayload,
@@ -265,6 +274,14 @@ extension Engine {
         }
     }
 
+    /// Over a relay only the peer itself can tell that it has this rank's bye: it reads and waits for
+    /// that. So does this rank, if it has said or will say its own.
+    private func acknowledgeBye(on link: LinkPointer) {
+        state.pointee.hasNews = true
+        enqueue(FrameHeader(type: .credit), on: link)
+        if !link.pointee.isWriteBlocked { flush(link) }
+    }
+
     /// The peer has said bye, and nothing else comes. The end of the stream is left unread: TLS
     /// without its own goodbye would answer it with an alert, and then could not write this rank's
     /// bye.
@@ -276,11 +293,12 @@ extension Engine {
 
     /// The peer's side has ended, by end of stream or by an error of the socket.
     private func endOfStream(_ link: LinkPointer) {
-        if link.pointee.isResumable {
+        if link.pointee.isResumable, !link.pointee.hasLeft || Self.awaitsAcknowledgement(link) {
             cut(link)
             resumer?(Int(link.pointee.peer), link.pointee.incarnation)
             return
         }
+        if link.pointee.hasLeft { return finishReading(link) }
         link.pointee.isReadClosed = true
         updateWatch(link)
         if isLeaving, link.pointee.isRelayed, !link.pointee.hasQueue {

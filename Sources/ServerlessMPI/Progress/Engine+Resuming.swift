@@ -83,14 +83,13 @@ extension Engine {
         _ = attachArrivals()
         guard !isClosed, links.indices.contains(peer), let link = links[peer] else { return }
         while link.pointee.isAttached, !state.pointee.isTroubled, read(link) {}
-        guard !link.pointee.hasLeft, !link.pointee.isAttached else { return }
-        if hasDeparted {
-            // As good as its bye: who still needs something of it will be told so.
-            link.pointee.hasLeft = true
-            state.pointee.hasNews = true
-        } else {
-            suspect(cause)
-        }
+        guard !link.pointee.isAttached else { return }
+        guard link.pointee.hasLeft || hasDeparted else { return suspect(cause) }
+        // As good as its bye: who still needs something of it will be told so. And nobody is there
+        // any more to have this rank's.
+        link.pointee.hasLeft = true
+        link.pointee.isWriteClosed = true
+        state.pointee.hasNews = true
     }
 
     /// The peers that have said bye. From any thread.

@@ -45,8 +45,10 @@ struct Job: Sendable {
     private(set) var phase = Phase.gathering
     /// The server has been started again while the job ran; its ranks come back with their tickets.
     private(set) var isRestored = false
-    /// Ranks that left before that, as those say who are back.
+    /// Ranks that said bye to some that are back. They may still be about to leave, and come back
+    /// themselves until then.
     private var departed: Set<Int> = []
+    private var returnsUntil: ContinuousClock.Instant?
     /// When the last rank that was connected left.
     private var desertedSince: ContinuousClock.Instant?
     private(set) var members: [Member?]
@@ -148,13 +150,16 @@ extension Job {
 
     /// A ticket that this server does not remember to have given: it has been started again, and
     /// the job is running. Who has come without one is not of it. Their connections.
-    mutating func restore(for request: JoinRequest) -> [ConnectionID] {
+    mutating func restore(
+        for request: JoinRequest, returnsUntil: ContinuousClock.Instant
+    ) -> [ConnectionID] {
         guard phase == .gathering, let rank = request.rank, members.indices.contains(rank),
             members[rank]?.requestID != request.requestID,
             keys.isTicket(request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
         else { return [] }
         let strangers = connections
         isRestored = true
+        self.returnsUntil = returnsUntil
         phase = .running
         members = Array(repeating: nil, count: size)
         (joinedCount, connectedCount, leftCount, lowestFree) = (0, 0, 0, 0)
@@ -203,14 +208,9 @@ extension Job {
             members[rank]?.hasLeft = true
             leftCount += 1
         }
-        if phase == .running, leftCount == size || isRestored && haveAllLeft { phase = .finished }
+        if phase == .running, leftCount == size { phase = .finished }
         disconnected(rank)
         if connectedCount == 0 { desertedSince = now }
-    }
-
-    /// Who left before the server was started again says bye to nobody.
-    private var haveAllLeft: Bool {
-        members.indices.allSatisfy { members[$0]?.hasLeft ?? departed.contains($0) }
     }
 
     /// A restored job that nobody has come back to for so long has ended: the ranks that were not
@@ -244,10 +244,11 @@ extension Job {
     }
 
     /// Is the rank away, and may it come back to this server yet?
-    func mayStillCome(_ rank: Int) -> Bool {
+    func mayStillCome(_ rank: Int, now: ContinuousClock.Instant) -> Bool {
         guard phase == .running, members.indices.contains(rank) else { return false }
-        guard let member = members[rank] else { return isRestored && !departed.contains(rank) }
-        return member.absence != nil
+        if let member = members[rank] { return member.absence != nil }
+        guard let returnsUntil else { return false }
+        return now < returnsUntil || !departed.contains(rank)
     }
 
     /// A rank that is back says who has left: of the job's end before it was restored nobody else
@@ -350,7 +351,7 @@ extension Job {
             return .violation("it asked for connections again and again")
         }
         // It is asked for again.
-        if mayStillCome(peer) { return .nothing }
+        if mayStillCome(peer, now: now) { return .nothing }
         guard let connection = members[peer]?.connection else { return .departed }
         return .forward(connection)
     }
