@@ -135,7 +135,7 @@ final class Simulation {
         guard let first = failed.first?.firstCause else {
             let unfinished = survivors.first { $0.program.phase != .left }
             if let unfinished { return "rank \(unfinished.rank) ended early" }
-            return ranks.first { $0.program.hasSurplus }.map { "rank \($0.rank) has got too much" }
+            return survivors.first { $0.program.hasSurplus }.map { "rank \($0.rank) has got too much" }
         }
         if mustSucceed { return "the job failed without need: \(first)" }
         for rank in failed {
