@@ -48,7 +48,7 @@ struct Membership {
             LinkKeeper(
                 abandon: { engine.abandonLink(to: $0, incarnation: $1) },
                 lose: { engine.linkIsLost(to: $0, cause: $1, hasDeparted: $2) },
-                check: { engine.checkLinks() }))
+                check: { engine.checkLinks() }, departed: { engine.departedPeers }))
         control.setLinkHandler { engine.handOver($0) }
         engine.setReporter { control.report($0) }
         control.setFailureHandler { engine.jobFailed($0) }

@@ -25,7 +25,7 @@ import Testing
 
     static let clientMessages: [ClientMessage] = [
         .join(join), .heartbeat, .report(cause), .bye, .relay(peer: 258), .connect(peer: 0x0102),
-        .upgrade(peer: 4095),
+        .upgrade(peer: 4095), .departed([7]), .departed(Array(0..<1000)),
     ]
 
     static let serverMessages: [ServerMessage] = [
@@ -80,6 +80,9 @@ import Testing
             hexDigits(ClientMessage.connect(peer: 1, incarnation: 0x0304).encoded)
                 == "06" + "01000000" + "04030000")
         #expect(hexDigits(ClientMessage.upgrade(peer: 0x0102).encoded) == "07" + "02010000")
+        #expect(
+            hexDigits(ClientMessage.departed([3, 0x0102]).encoded)
+                == "08" + "02000000" + "03000000" + "02010000")
         #expect(hexDigits(ServerMessage.upgrade(from: 7).encoded) == "8a" + "07000000")
         #expect(hexDigits(ServerMessage.connect(from: 7).encoded) == "87" + "07000000" + "00000000")
         #expect(hexDigits(ServerMessage.departed(peer: 4095).encoded) == "89" + "ff0f0000")

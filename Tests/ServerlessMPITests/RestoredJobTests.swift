@@ -65,6 +65,46 @@ import Testing
         #expect(bench.welcome(1)?.rank == 1 && bench.failure(0) == nil)
     }
 
+    @Test func `who had left before is known from those who are back`() throws {
+        let tickets = try tickets(3)
+        var bench = JobTableTests.Bench()
+        for rank in [0, 2] {
+            try bench.say(.join(request(rank, tickets[rank])), on: UInt64(rank))
+        }
+        try bench.say(.connect(peer: 1, incarnation: 1), on: 0)
+        #expect(bench.messages(0).count == 1, "rank 1 may come back yet")
+        // It may only be about to leave, and have the others' last words yet to hear.
+        try bench.say(.departed([1]), on: 2)
+        try bench.say(.connect(peer: 1, incarnation: 1), on: 0)
+        #expect(bench.messages(0).count == 1)
+        for _ in 0..<5 {
+            for rank in [UInt64(0), 2] { try bench.say(.heartbeat, on: rank) }
+            try bench.pass(.milliseconds(900))
+        }
+        try bench.say(.connect(peer: 1, incarnation: 1), on: 0)
+        #expect(bench.messages(0).last == .departed(peer: 1))
+        // Whoever said so, it is here.
+        try bench.say(.join(request(1, tickets[1])), on: 1)
+        try bench.say(.connect(peer: 1, incarnation: 1), on: 0)
+        #expect(bench.messages(1).last == .connect(from: 0, incarnation: 1))
+        try bench.say(.departed([1, 3]), on: 2)
+        #expect(bench.isClosed(2), "there is no rank 3")
+    }
+
+    @Test func `a server that knows the job believes nobody that another rank has left`() throws {
+        var bench = JobTableTests.Bench()
+        for rank in 0..<3 {
+            try bench.say(.join(JobTableTests.request(rank, size: 3)), on: UInt64(rank))
+        }
+        try bench.say(.departed([1]), on: 2)
+        try bench.say(.connect(peer: 1), on: 0)
+        #expect(bench.messages(1).last == .connect(from: 0))
+        try bench.end(1)
+        try bench.say(.departed([1]), on: 2)
+        try bench.say(.connect(peer: 1), on: 0)
+        #expect(bench.messages(0).count == 2, "it may come back")
+    }
+
     @Test func `a ticket of another rank restores nothing`() throws {
         let tickets = try tickets(3)
         var bench = JobTableTests.Bench()
@@ -80,7 +120,9 @@ import Testing
         var bench = JobTableTests.Bench()
         for rank in 0..<2 { try bench.say(.join(request(rank, tickets[rank])), on: UInt64(rank)) }
         for rank in UInt64(0)..<2 { try bench.say(.bye, on: rank) }
-        #expect(bench.table.activeJobCount == 0)
+        #expect(bench.table.activeJobCount == 1, "rank 2 may come back yet")
+        try bench.passReturnTimeout()
+        #expect(bench.table.activeJobCount == 0 && bench.table.tally.finished == 1)
 
         bench = JobTableTests.Bench()
         for rank in 0..<2 { try bench.say(.join(request(rank, tickets[rank])), on: UInt64(rank)) }

@@ -237,6 +237,55 @@ extension ResumeJobTests {
     }
 }
 
+extension ResumeJobTests {
+    @Test("a rank that leaves while its connection to the server is broken says bye all the same")
+    func leavingUnheard() throws {
+        var limits = RendezvousLimits()
+        limits.returnTimeout = .milliseconds(500)
+        let job = try JoinWorld(size: 2, limits: limits)
+        defer { job.server.stop() }
+        let outcomes = job.run(Self.configurations(job))
+        #expect(breakConnections(to: job.server.port) == 2)
+        outcomes[0].end()
+        usleep(1_500_000)
+        outcomes[1].end()
+        let counters = job.server.counters
+        #expect(counters.failedJobs == 0 && counters.finishedJobs == 1, "\(counters)")
+    }
+
+    @Test("a server that was started again hears from the ranks who had left before")
+    func departedBefore() throws {
+        let job = try JoinWorld(size: 3)
+        let outcomes = job.run(Self.configurations(job))
+        defer { for outcome in outcomes { outcome.end() } }
+        let isExcused = Mutex<Bool?>(nil)
+        outcomes[0].control?.setLinkKeeper(
+            LinkKeeper(
+                abandon: { _, _ in },
+                lose: { peer, _, hasDeparted in
+                    if peer == 1 { isExcused.withLock { $0 = hasDeparted } }
+                },
+                check: {}, departed: { [] }))
+        outcomes[2].control?.setLinkKeeper(
+            LinkKeeper(
+                abandon: { _, _ in }, lose: { _, _, _ in }, check: {}, departed: { [1] }))
+        outcomes[1].end()
+        job.server.stop()
+        let server = try RendezvousServer.start(
+            listen: "127.0.0.1:\(job.server.port)", secret: JoinWorld.operatorSecret)
+        defer { server.stop() }
+        wait { server.counters.joinedRanks == 2 }
+        outcomes[0].control?.resume(1, incarnation: 0)
+        wait { isExcused.withLock { $0 } != nil }
+        #expect(isExcused.withLock { $0 } == true)
+    }
+
+    private func wait(_ condition: () -> Bool) {
+        let end = ContinuousClock.now + .seconds(20)
+        while !condition(), ContinuousClock.now < end { usleep(10_000) }
+    }
+}
+
 /// Ends every connection of this process that leads to this port; their number.
 private func breakConnections(to port: UInt16) -> Int {
     (3..<Int32(1024)).count { descriptor in

@@ -168,6 +168,71 @@ struct ResumeTests {
         #expect(errors.allSatisfy { $0 == nil }, "\(errors)")
     }
 
+    @Test(
+        "a peer whose bye has come, and which does not know, hears so over the next connection",
+        arguments: [false, true])
+    func byeOverTheNext(isEncrypted: Bool) throws {
+        var world = EngineWorld(size: 2, isEncrypted: isEncrypted)
+        world.isResumable = true
+        let engines = try world.makeEngines()
+        defer { for engine in engines { engine.closeLinks() } }
+        let link = try #require(engines[0].links[1])
+        engines[0].lock()
+        engines[0].isLeaving = true
+        engines[0].sayBye(link)
+        engines[0].unlock()
+        #expect(move(engines) { engines[1].departedPeers == [0] })
+        engines[0].lock()
+        engines[0].cut(link)
+        #expect(!link.pointee.queue.isEmpty, "nothing has told that the bye has come")
+        engines[0].unlock()
+        for var end in try world.connectedEnds(0, 1) {
+            end.link.incarnation = 1
+            engines[end.rank].handOver(end.link)
+        }
+        #expect(move(engines) { link.pointee.queue.isEmpty })
+        // The other direction goes on, too.
+        let back = try #require(engines[1].links[0])
+        engines[1].lock()
+        engines[1].sayBye(back)
+        engines[1].unlock()
+        #expect(move(engines) { engines[0].departedPeers == [1] })
+    }
+
+    @Test("over a relay a bye is acknowledged, also after one's own, and waited for")
+    func byeOverRelay() throws {
+        var world = EngineWorld(size: 2)
+        world.isResumable = true
+        world.candidate = .relayed
+        let engines = try world.makeEngines()
+        defer { for engine in engines { engine.closeLinks() } }
+        let links = try [#require(engines[0].links[1]), #require(engines[1].links[0])]
+        for (engine, link) in zip(engines, links) {
+            engine.lock()
+            engine.sayBye(link)
+            engine.unlock()
+            #expect(!link.pointee.queue.isEmpty)
+            if engine.rank == 0 { #expect(move(engines) { link.pointee.queue.isEmpty }) }
+        }
+        #expect(Engine.awaitsAcknowledgement(links[1]), "its own bye may not have come")
+        #expect(move(engines) { links.allSatisfy { Engine.isEnded($0) } })
+        #expect(links.allSatisfy { $0.pointee.queue.isEmpty && $0.pointee.isReadClosed })
+    }
+
+    /// Lets both make progress until it has happened.
+    private func move(_ engines: [Engine], until hasHappened: () -> Bool) -> Bool {
+        for _ in 0..<2000 {
+            for engine in engines {
+                engine.lock()
+                _ = engine.progress(lookingAt: -1, everywhere: true)
+                engine.unlock()
+            }
+            if hasHappened() { return true }
+            usleep(1000)
+        }
+        return false
+    }
+
     @Test("a peer that lies about what it has fails the job with its name")
     func lies() throws {
         let errors = try ResumeWorld(EngineWorld(size: 2)).run(breakingEvery: nil) { world in

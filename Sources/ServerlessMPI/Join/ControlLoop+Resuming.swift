@@ -66,6 +66,7 @@ extension ControlLoop {
         if server.isOpen {
             // Who asked before the peer left, or while it was away, has got no answer.
             for peer in demands.peers { signal(peer, mesh) }
+            tellDepartures()
             for peer in mesh.upgrades.takeDue(now) {
                 server.send(.upgrade(peer: peer))
                 mesh.upgrade(peer, now: now)

@@ -28,7 +28,7 @@ final class ControlLoop {
     /// Evidence the server has been told of, and when it stands for want of a verdict.
     private var reported: (cause: MPIError, deadline: ContinuousClock.Instant)?
     private var leaveDeadline: ContinuousClock.Instant?
-    private var isDone = false
+    var isDone = false
 
     init(_ configuration: JoinConfiguration, _ addresses: [SocketAddress], _ state: ControlState) {
         self.configuration = configuration
@@ -95,6 +95,8 @@ final class ControlLoop {
         if let leaveDeadline, now >= leaveDeadline { isDone = true }
     }
 
+    var isLeaving: Bool { leaveDeadline != nil }
+
     private func obey(_ command: ControlState.Command) {
         switch command {
         case .connect(let deadline):
@@ -105,12 +107,7 @@ final class ControlLoop {
         case .report(let cause): report(cause)
         case .leave(let deadline):
             leaveDeadline = deadline
-            guard server.isOpen else {
-                isDone = true
-                return
-            }
-            server.send(.bye)
-            serverMoved()
+            sayBye()
         }
     }
 }
@@ -126,8 +123,8 @@ extension ControlLoop {
         joinWhenReady()
         guard let cause = server.takeFailure() else { return }
         nextHeartbeat = nil
-        if leaveDeadline != nil {
-            isDone = true
+        if isLeaving {
+            if !mayCallAgain { isDone = true }
         } else if mesh?.isStarted != true {
             fail(cause)
         } else if let reported {
@@ -207,7 +204,12 @@ extension ControlLoop {
         case .departed(let peer): departed(peer)
         case .upgrade(let peer): mesh?.upgrade(peer, now: .now)
         case .refused(let cause):
-            if !rejoining.isRefused(cause) { fail(cause) }
+            if !rejoining.isRefused(cause) {
+                fail(cause)
+            } else if isLeaving {
+                // The bye that had no answer was heard.
+                isDone = true
+            }
         case .failed(let cause): fail(cause)
         case .relay(let peer, let token): mesh?.relayOffered(to: peer, token)
         case .relayRefused(let peer, let cause): mesh?.relayRefused(to: peer, cause.reason)

@@ -12,6 +12,8 @@ struct LinkKeeper: Sendable {
     let lose: @Sendable (_ peer: Int, _ cause: MPIError, _ hasDeparted: Bool) -> Void
     /// Look for connections that are dead; about once a second.
     let check: @Sendable () -> Void
+    /// The peers that have said bye.
+    let departed: @Sendable () -> [Int]
 }
 
 /// What the control thread and the rank's other threads share.

@@ -143,8 +143,8 @@ final class ControlThread: Sendable {
     /// more than once, not from the failure handler, which is not called any more afterwards.
     func leave(deadline: ContinuousClock.Instant) {
         state.mute()
-        state.setKeeper(nil)
         Self.end(state, thread, deadline: deadline)
+        state.setKeeper(nil)
         state.lateLinks.close()
         if !hasTakenLinks.exchange(true, ordering: .acquiringAndReleasing),
             case .success(let links)? = state.connected.wait(until: .now)

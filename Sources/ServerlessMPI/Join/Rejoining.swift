@@ -15,17 +15,30 @@ struct Rejoining {
     private var isForbidden = false
     private var isAgain = false
     private var isFirstCall = true
+    /// Of whom this server has been told that they have left.
+    private var told: Set<Int> = []
 
     /// The connection has ended although the job goes on.
     mutating func lost(_ now: ContinuousClock.Instant) {
-        guard !ticket.isEmpty, !isForbidden else { return }
+        guard isPossible else { return }
         at = now + (isFirstCall ? Self.firstPause : Self.pause)
         isFirstCall = false
     }
 
+    /// Nothing keeps this rank from calling again.
+    var isPossible: Bool { !ticket.isEmpty && !isForbidden }
+
     mutating func calls() {
         at = nil
         isAgain = true
+        told = []
+    }
+
+    /// Those of the ranks that have left of whom the server has not been told; it is now. Only one
+    /// that has been called again may need to hear it.
+    mutating func takeUntold(_ departed: [Int]) -> [Int] {
+        guard isAgain else { return [] }
+        return departed.filter { told.insert($0).inserted }
     }
 
     /// Is this call one to join again?
@@ -76,6 +89,40 @@ extension ControlLoop {
                     hostTag: configuration.hostTag,
                     candidates: Array(mesh.hostCandidates.prefix(Candidate.maximumCount)),
                     ticket: rejoining.ticket)))
+        tellDepartures()
         for peer in demands.peers { signal(peer, mesh) }
+        if isLeaving { server.send(.bye) }
+    }
+
+    /// Tells a server that may have been started again who has left: it answers those who still
+    /// need a link to one of them.
+    func tellDepartures() {
+        guard server.isOpen, let keeper = state.linkKeeper else { return }
+        var ranks = rejoining.takeUntold(keeper.departed())[...]
+        while !ranks.isEmpty {
+            server.send(.departed(Array(ranks.prefix(ClientMessage.departedCountMax))))
+            ranks = ranks.dropFirst(ClientMessage.departedCountMax)
+        }
+    }
+
+    /// This rank has done its work, and says bye. If it has lost the server it calls it once more:
+    /// a peer whose connection breaks now could else not learn that nobody is lost.
+    func sayBye() {
+        if server.isOpen {
+            server.send(.bye)
+            serverMoved()
+        } else if mayCallAgain {
+            if rejoining.at != nil { rejoining.at = .now }
+        } else {
+            isDone = true
+        }
+    }
+
+    /// Is the server worth another call?
+    var mayCallAgain: Bool {
+        guard rejoining.isPossible, state.firstCause == nil, let mesh, mesh.isStarted else {
+            return false
+        }
+        return mesh.hasResumableLinks || configuration.url.isLazy
     }
 }

@@ -158,6 +158,7 @@ extension Engine {
                 return suspect(protocolError(peer, "it does not say where it stands"))
             }
             link.pointee.sendCredit.raise(to: header.creditLimit)
+            if link.pointee.hasLeft, !Self.awaitsAcknowledgement(link) { finishReading(link) }
             return
         }
         guard
@@ -168,6 +169,11 @@ extension Engine {
         link.pointee.sendCredit.raise(to: header.creditLimit)
         guard !link.pointee.isResumable || acknowledge(header.acknowledged, on: link) else {
             return suspect(protocolError(peer, "it acknowledges what nobody sent"))
+        }
+        if link.pointee.hasLeft {
+            // Only that this rank's own bye has come.
+            if link.pointee.queue.isEmpty { finishReading(link) }
+            return
         }
         switch header.type {
         case .eager, .requestToSend:
@@ -202,12 +208,12 @@ extension Engine {
                 return suspect(protocolError(peer, "it acknowledges what nobody sent"))
             }
         case .bye:
-            // The last frame. The end of the stream is left unread: TLS without its own goodbye
-            // would answer it with an alert, and then could not write this rank's bye.
             link.pointee.hasLeft = true
-            link.pointee.isReadClosed = true
-            updateWatch(link)
-            state.pointee.hasNews = true
+            if link.pointee.isResumable, link.pointee.isRelayed {
+                acknowledgeBye(on: link)
+            } else {
+                finishReading(link)
+            }
         case .abort:
             expect(
                 header.payloadByteCount, accepted: header.payloadByteCount, to: abortPayload,
@@ -279,13 +285,31 @@ extension Engine {
         }
     }
 
+    /// Over a relay only the peer itself can tell that it has this rank's bye: it reads and waits for
+    /// that. So does this rank, if it has said or will say its own.
+    private func acknowledgeBye(on link: LinkPointer) {
+        state.pointee.hasNews = true
+        enqueue(FrameHeader(type: .credit), on: link)
+        if !link.pointee.isWriteBlocked { flush(link) }
+    }
+
+    /// The peer has said bye, and nothing else comes. The end of the stream is left unread: TLS
+    /// without its own goodbye would answer it with an alert, and then could not write this rank's
+    /// bye.
+    private func finishReading(_ link: LinkPointer) {
+        link.pointee.isReadClosed = true
+        updateWatch(link)
+        state.pointee.hasNews = true
+    }
+
     /// The peer's side has ended, by end of stream or by an error of the socket.
     private func endOfStream(_ link: LinkPointer) {
-        if link.pointee.isResumable {
+        if link.pointee.isResumable, !link.pointee.hasLeft || Self.awaitsAcknowledgement(link) {
             cut(link)
             resumer?(Int(link.pointee.peer), link.pointee.incarnation)
             return
         }
+        if link.pointee.hasLeft { return finishReading(link) }
         link.pointee.isReadClosed = true
         updateWatch(link)
         if isLeaving, link.pointee.isRelayed, !link.pointee.hasQueue {

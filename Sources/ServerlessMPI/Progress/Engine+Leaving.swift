@@ -34,7 +34,28 @@ extension Engine {
             try checkAlive()
             makeProgressOrSleep()
         }
+        // The control thread either makes a connection or gives the link up.
+        let limit = ContinuousClock.now + Self.reconnectionTimeout
+        while links.contains(where: Self.awaitsConnection), ContinuousClock.now < limit {
+            try checkAlive()
+            makeProgressOrSleep()
+        }
         closeLinks()
+    }
+
+    /// Longer than the control thread tries.
+    private static let reconnectionTimeout = Duration.seconds(15)
+
+    /// Does this rank, with the peer's bye, not know whether the peer has its own? A peer behind a
+    /// relay that has not cannot leave.
+    static func awaitsAcknowledgement(_ link: LinkPointer) -> Bool {
+        link.pointee.hasLeft && link.pointee.isResumable && link.pointee.isRelayed
+            && link.pointee.saidBye && !link.pointee.queue.isEmpty && !link.pointee.isWriteClosed
+    }
+
+    static func awaitsConnection(_ link: LinkPointer?) -> Bool {
+        guard let link, !link.pointee.isAttached else { return false }
+        return awaitsAcknowledgement(link)
     }
 
     /// Ends this rank's direction, if all is written.
@@ -52,12 +73,14 @@ extension Engine {
             return
         }
         enqueue(FrameHeader(type: .bye), on: link)
+        link.pointee.saidBye = true
         if link.pointee.isAttached { flush(link) }
     }
 
     static func isEnded(_ link: LinkPointer?) -> Bool {
-        guard let link, link.pointee.isAttached else { return true }
-        return link.pointee.hasLeft
+        guard let link else { return true }
+        if awaitsAcknowledgement(link) { return false }
+        return !link.pointee.isAttached || link.pointee.hasLeft
     }
 
     /// Makes progress until `condition` holds.

@@ -58,7 +58,8 @@ extension Engine {
         guard link.pointee.isResumable else { return !link.pointee.isAttached }
         guard established.incarnation > link.pointee.incarnation else { return false }
         while link.pointee.isAttached, !state.pointee.isTroubled, read(link) {}
-        guard !link.pointee.hasLeft, !state.pointee.isTroubled else { return false }
+        guard !state.pointee.isTroubled else { return false }
+        // A peer that has said bye asks, too: it does not know yet that its bye has come.
         cut(link)
         return true
     }
@@ -82,14 +83,20 @@ extension Engine {
         _ = attachArrivals()
         guard !isClosed, links.indices.contains(peer), let link = links[peer] else { return }
         while link.pointee.isAttached, !state.pointee.isTroubled, read(link) {}
-        guard !link.pointee.hasLeft, !link.pointee.isAttached else { return }
-        if hasDeparted {
-            // As good as its bye: who still needs something of it will be told so.
-            link.pointee.hasLeft = true
-            state.pointee.hasNews = true
-        } else {
-            suspect(cause)
-        }
+        guard !link.pointee.isAttached else { return }
+        guard link.pointee.hasLeft || hasDeparted else { return suspect(cause) }
+        // As good as its bye: who still needs something of it will be told so. And nobody is there
+        // any more to have this rank's.
+        link.pointee.hasLeft = true
+        link.pointee.isWriteClosed = true
+        state.pointee.hasNews = true
+    }
+
+    /// The peers that have said bye. From any thread.
+    var departedPeers: [Int] {
+        lock()
+        defer { unlock() }
+        return links.indices.filter { links[$0]?.pointee.hasLeft == true }
     }
 
     /// Finds connections that are dead without having said so; called about once a second, from

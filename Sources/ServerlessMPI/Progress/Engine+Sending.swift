@@ -165,7 +165,7 @@ extension Engine {
                 return progressed
             }
             // The peer may have said bye before its end closed: what it sent must be read first.
-            if link.pointee.isResumable, !link.pointee.hasLeft {
+            if link.pointee.isResumable {
                 setWriteBlocked(link, false)
                 link.pointee.isWriteBroken = true
                 return progressed

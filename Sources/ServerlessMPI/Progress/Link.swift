@@ -82,6 +82,8 @@ struct Link {
     var readsRendezvousData = false
     /// The peer has said bye.
     var hasLeft = false
+    /// So has this rank; it may not be written yet.
+    var saidBye = false
     /// Nothing can be read any more, or not yet.
     var isReadClosed = true
     /// Nothing can be written any more.

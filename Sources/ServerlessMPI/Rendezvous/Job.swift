@@ -45,6 +45,12 @@ struct Job: Sendable {
     private(set) var phase = Phase.gathering
     /// The server has been started again while the job ran; its ranks come back with their tickets.
     private(set) var isRestored = false
+    /// Ranks that said bye to some that are back. They may still be about to leave, and come back
+    /// themselves until then.
+    private var departed: Set<Int> = []
+    private var returnsUntil: ContinuousClock.Instant?
+    /// When the last rank that was connected left.
+    private var desertedSince: ContinuousClock.Instant?
     private(set) var members: [Member?]
     private(set) var joinedCount = 0
     private var connectedCount = 0
@@ -144,13 +150,16 @@ extension Job {
 
     /// A ticket that this server does not remember to have given: it has been started again, and
     /// the job is running. Who has come without one is not of it. Their connections.
-    mutating func restore(for request: JoinRequest) -> [ConnectionID] {
+    mutating func restore(
+        for request: JoinRequest, returnsUntil: ContinuousClock.Instant
+    ) -> [ConnectionID] {
         guard phase == .gathering, let rank = request.rank, members.indices.contains(rank),
             members[rank]?.requestID != request.requestID,
             keys.isTicket(request.ticket, epoch: epoch, rank: rank, requestID: request.requestID)
         else { return [] }
         let strangers = connections
         isRestored = true
+        self.returnsUntil = returnsUntil
         phase = .running
         members = Array(repeating: nil, count: size)
         (joinedCount, connectedCount, leftCount, lowestFree) = (0, 0, 0, 0)
@@ -193,16 +202,26 @@ extension Job {
         members[rank]?.lastHeard = now
     }
 
-    mutating func left(_ rank: Int) {
+    mutating func left(_ rank: Int, now: ContinuousClock.Instant) {
         guard members.indices.contains(rank) else { return }
         if members[rank]?.hasLeft == false {
             members[rank]?.hasLeft = true
             leftCount += 1
         }
-        // Who left before the server was started again says bye to nobody.
-        let isLast = leftCount == size || isRestored && connectedCount <= 1
-        if phase == .running, isLast { phase = .finished }
+        if phase == .running, leftCount == size { phase = .finished }
         disconnected(rank)
+        if connectedCount == 0 { desertedSince = now }
+    }
+
+    /// A restored job that nobody has come back to for so long has ended: the ranks that were not
+    /// heard of have left before.
+    mutating func finishIfForsaken(_ now: ContinuousClock.Instant, after limit: Duration) -> Bool {
+        guard phase == .running, isRestored, connectedCount == 0, firstAbsence == nil,
+            let desertedSince, now - desertedSince > limit
+        else { return false }
+        phase = .finished
+        forgetIfOver()
+        return true
     }
 
     mutating func disconnected(_ rank: Int) {
@@ -225,9 +244,20 @@ extension Job {
     }
 
     /// Is the rank away, and may it come back to this server yet?
-    func mayStillCome(_ rank: Int) -> Bool {
+    func mayStillCome(_ rank: Int, now: ContinuousClock.Instant) -> Bool {
         guard phase == .running, members.indices.contains(rank) else { return false }
-        return members[rank]?.absence != nil || isRestored && members[rank] == nil
+        if let member = members[rank] { return member.absence != nil }
+        guard let returnsUntil else { return false }
+        return now < returnsUntil || !departed.contains(rank)
+    }
+
+    /// A rank that is back says who has left: of the job's end before it was restored nobody else
+    /// knows. A rank that comes back itself is there, whatever was said. False for ranks that
+    /// cannot be.
+    mutating func note(departed ranks: [Int]) -> Bool {
+        guard ranks.allSatisfy({ members.indices.contains($0) }) else { return isOver }
+        if isRestored { departed.formUnion(ranks) }
+        return true
     }
 
     /// Why the rank that went away first is lost, if it does not return.
@@ -321,7 +351,7 @@ extension Job {
             return .violation("it asked for connections again and again")
         }
         // It is asked for again.
-        if mayStillCome(peer) { return .nothing }
+        if mayStillCome(peer, now: now) { return .nothing }
         guard let connection = members[peer]?.connection else { return .departed }
         return .forward(connection)
     }

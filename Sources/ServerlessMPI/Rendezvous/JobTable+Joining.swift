@@ -71,7 +71,8 @@ extension JobTable {
         _ request: JoinRequest, _ connection: ConnectionID, _ name: String,
         _ observed: SocketAddress, _ now: ContinuousClock.Instant
     ) {
-        for stranger in jobs[name]?.restore(for: request) ?? [] {
+        let returnsUntil = now + limits.silenceTimeout
+        for stranger in jobs[name]?.restore(for: request, returnsUntil: returnsUntil) ?? [] {
             unseat(stranger)
             refuse(stranger, stale("its ranks are back, and this one is not among them", request))
         }

@@ -9,7 +9,7 @@ extension JobTable {
         _ connection: ConnectionID, _ seat: Seat, to peer: Int, _ now: ContinuousClock.Instant
     ) {
         // The peer may come back yet, and it is asked for again.
-        if jobs[seat.job]?.mayStillCome(peer) == true { return }
+        if jobs[seat.job]?.mayStillCome(peer, now: now) == true { return }
         guard let job = jobs[seat.job], job.phase == .running, peer < job.size,
             peer != seat.rank, let other = job.members[peer]?.connection
         else {

@@ -93,6 +93,10 @@ extension JobTable {
                     .connect(from: seat.rank, incarnation: incarnation), now)
             case .upgrade(let peer):
                 signal(connection, seat, peer, .upgrade(from: seat.rank), now)
+            case .departed(let ranks):
+                if jobs[seat.job]?.note(departed: ranks) == false {
+                    drop(connection, "it said that ranks have left that cannot be", now)
+                }
             }
             return
         }
@@ -164,10 +168,13 @@ extension JobTable {
         let wasStopped = gap > .seconds(1)
         evictFailed(now)
         expireRelays(now)
+        let patience = limits.returnTimeout
         for name in activeJobs {
             if wasStopped { jobs[name]?.excuseSilence(of: gap, now: now) }
             if let cause = jobs[name]?.overdue(now, limits) {
                 fail(name, cause, reportedBy: nil, now)
+            } else if jobs[name]?.finishIfForsaken(now, after: patience) == true {
+                finish(name)
             }
         }
     }
@@ -190,14 +197,16 @@ extension JobTable {
                     reason: "it left before every rank had joined", peer: seat.rank),
                 reportedBy: seat.rank, now)
         }
-        jobs[seat.job]?.left(seat.rank)
-        if jobs[seat.job]?.phase == .finished {
-            note(seat.job, "finished")
-            tally.finished += 1
-            endRelays(of: seat.job)
-            activeJobs.remove(seat.job)
-            remember(seat.job)
-        }
+        jobs[seat.job]?.left(seat.rank, now: now)
+        if jobs[seat.job]?.phase == .finished { finish(seat.job) }
+    }
+
+    private mutating func finish(_ name: String) {
+        note(name, "finished")
+        tally.finished += 1
+        endRelays(of: name)
+        activeJobs.remove(name)
+        remember(name)
     }
 
     @discardableResult

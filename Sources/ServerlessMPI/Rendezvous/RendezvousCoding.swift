@@ -11,6 +11,7 @@ private enum Kind {
     static let relay: UInt8 = 0x05
     static let connect: UInt8 = 0x06
     static let upgrade: UInt8 = 0x07
+    static let departures: UInt8 = 0x08
     static let welcome: UInt8 = 0x81
     static let roster: UInt8 = 0x82
     static let refused: UInt8 = 0x83
@@ -46,6 +47,10 @@ extension ClientMessage {
         case .upgrade(let peer):
             writer.write(Kind.upgrade)
             writer.write(UInt32(peer))
+        case .departed(let ranks):
+            writer.write(Kind.departures)
+            writer.write(UInt32(ranks.count))
+            for rank in ranks { writer.write(UInt32(rank)) }
         }
         return writer.bytes
     }
@@ -63,6 +68,7 @@ extension ClientMessage {
                 peer: try readRank(&reader),
                 incarnation: Int(try reader.read(UInt32.self, "incarnation")))
         case Kind.upgrade: self = .upgrade(peer: try readRank(&reader))
+        case Kind.departures: self = .departed(try readRanks(&reader))
         default: throw MalformedMessage(reason: "unknown kind of message")
         }
         try reader.finish()
@@ -241,6 +247,16 @@ private func readRank(_ reader: inout ByteReader) throws(MalformedMessage) -> In
         throw MalformedMessage(reason: "rank \(rank) is out of range")
     }
     return rank
+}
+
+private func readRanks(_ reader: inout ByteReader) throws(MalformedMessage) -> [Int] {
+    let count = Int(try reader.read(UInt32.self, "count"))
+    guard (1...ClientMessage.departedCountMax).contains(count) else {
+        throw MalformedMessage(reason: "a list of \(count) ranks")
+    }
+    var ranks: [Int] = []
+    for _ in 0..<count { ranks.append(try readRank(&reader)) }
+    return ranks
 }
 
 private func readClass(_ reader: inout ByteReader) throws(MalformedMessage) -> NATClass {

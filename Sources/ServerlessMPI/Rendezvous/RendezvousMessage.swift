@@ -61,6 +61,12 @@ enum ClientMessage: Equatable, Sendable {
     /// The link to that rank is relayed: both shall look for a direct path.
     case upgrade(peer: Int)
 
+    /// These ranks have said bye to this one: what a server that has been started again cannot know.
+    case departed([Int])
+
+    /// The most ranks one *departed* names.
+    static let departedCountMax = 1000
+
     /// The longest a client message may be, in bytes.
     static let maximumByteCount = 4096
 }

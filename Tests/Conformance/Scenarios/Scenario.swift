@@ -11,7 +11,7 @@ struct Scenario: Sendable {
         "early-exit", "mismatch-operation", "mismatch-root", "mismatch-count",
         "compute-then-talk SECONDS [RANK]", "hang-around", "fail RANK", "truncate", "beyond-2-gib",
         "stress MESSAGES [SEED]", "flood MESSAGES", "peak MEBIBYTES", "overlap MEBIBYTES",
-        "survive SECONDS",
+        "survive SECONDS [ELEMENTS]",
     ]
 
     /// Nil if there is no scenario of this name.
@@ -34,7 +34,10 @@ struct Scenario: Sendable {
         case "truncate": run = { world, _ in try truncate(world) }
         case "survive":
             let seconds = try Scenario.number(after: name, &arguments)
-            run = { world, _ in try survive(world, seconds: seconds) }
+            let elements = arguments.popFirst().flatMap { Int($0) }
+            run = { world, _ in
+                try survive(world, seconds: seconds, elements: elements ?? 1_000_000)
+            }
         case "beyond-2-gib": run = { world, _ in try beyondTwoGiB(world) }
         case "stress":
             let count = try Scenario.number(after: name, &arguments)

@@ -5,16 +5,44 @@ import Glibc
 import MessagePassing
 
 /// Rounds of ten thousand small messages and a large uneven exchange, for about so many seconds.
-func survive(_ world: any Communicator, seconds: Int) throws {
+/// - Parameter elements: of 8 bytes; each rank sends two thirds of them.
+func survive(_ world: any Communicator, seconds: Int, elements: Int = 1_000_000) throws {
     let end = ContinuousClock.now + .seconds(seconds)
     var round = 0
     repeat {
         try passSmall(world, count: 10_000, round: round)
-        try exchangeLarge(world, elements: 1_000_000, round: round)
-        if round == 0 { report("rank \(world.rank) of \(world.size) is process \(getpid())") }
+        try exchangeLarge(world, elements: elements, round: round)
+        if round == 0 {
+            reportHoldings(world.rank)
+            report("rank \(world.rank) of \(world.size) is process \(getpid())")
+        }
         round += 1
     } while try world.allreduce(ContinuousClock.now < end ? 1 : 0, .max) == 1
+    reportHoldings(world.rank)
     report("rank \(world.rank) is done: all bytes of \(round) rounds are right")
+}
+
+/// What this process has of the system, between two rounds.
+private func reportHoldings(_ rank: Int) {
+    var descriptors = 0
+    if let folder = opendir("/proc/self/fd") {
+        // Less `.`, `..` and the folder itself.
+        descriptors = -3
+        while readdir(folder) != nil { descriptors += 1 }
+        closedir(folder)
+    }
+    var pages = 0
+    if let file = fopen("/proc/self/statm", "r") {
+        var text = [CChar](repeating: 0, count: 100)
+        _ = fgets(&text, 100, file)
+        fclose(file)
+        let words = String(
+            decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self
+        )
+        .split(separator: " ")
+        pages = words.count > 1 ? Int(words[1]) ?? 0 : 0
+    }
+    report("rank \(rank) holds \(descriptors) descriptors, \(pages * Int(getpagesize()) >> 20) MiB")
 }
 
 /// Around the ring, each message a function of who sends it and when.

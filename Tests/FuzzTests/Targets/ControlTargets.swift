@@ -53,7 +53,7 @@ extension FuzzTarget {
 
     private static let clientMessages: [ClientMessage] = [
         join(0), join(1), join(2), .heartbeat, .relay(peer: 1), .connect(peer: 2), .report(cause),
-        .bye, join(nil),
+        .upgrade(peer: 1), .departed([1, 2]), .bye, join(nil),
     ]
 
     private static let serverMessages: [ServerMessage] = [

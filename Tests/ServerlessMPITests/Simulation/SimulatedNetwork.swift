@@ -256,7 +256,8 @@ extension SimulatedNetwork {
 
     /// Nothing gets through any more; each end notices in its own time.
     func breakWire(_ end: WireEnd, noticedWithin limit: Duration) {
-        for side in [end, end.other].compactMap(\.self) where side.state == .open {
+        // The other end may not have heard yet that the connection stands.
+        for side in [end, end.other].compactMap(\.self) where side.state != .closed {
             side.isBlackHole = true
             let delay = limit * Double.random(in: 0...1, using: &random)
             clock.after(delay) { [self] in

@@ -232,7 +232,9 @@ final class SimulatedProgram {
                 self?.wake()
             }
         }
-        let isOver = lingersUntil.map { clock.now >= $0 } ?? false
+        let isOver =
+            (lingersUntil.map { clock.now >= $0 } ?? false)
+            && !engine.links.contains(where: Engine.awaitsConnection)
         if isOver || engine.links.allSatisfy(Engine.isEnded) {
             engine.closeLinks()
             phase = .left

@@ -12,7 +12,7 @@ extension SimulatedRank {
         while let actions = machine?.takeActions(), !actions.isEmpty {
             for action in actions { perform(action) }
         }
-        wakeAt(machine?.nextDeadline)
+        setAlarm()
         handOverIfComplete()
     }
 
@@ -219,7 +219,7 @@ extension SimulatedRank {
 
     private func demand(_ peer: Int) {
         demands.add(peer, deadline: clock.now + Self.resumeTimeout)
-        wakeAt(demands.wakeTime)
+        setAlarm()
     }
 
     func signal(_ peer: Int) {
@@ -239,7 +239,7 @@ extension SimulatedRank {
         }
         let limit = nextIncarnation[peer] > 0 ? Self.resumeTimeout : Self.joinTimeout
         demands.addIfNew(peer, deadline: clock.now + limit)
-        wakeAt(demands.wakeTime)
+        setAlarm()
         self.machine?.signalled(peer, now: clock.now)
     }
 
@@ -281,6 +281,7 @@ extension SimulatedRank {
         if engine == nil { dropBrokenBeforeUse() }
         guard call?.isOpenAtRank == true else { return }
         for peer in demands.peers { signal(peer) }
+        tellDepartures()
         for peer in upgrades.takeDue(clock.now) {
             say(.upgrade(peer: peer))
             upgrade(peer)

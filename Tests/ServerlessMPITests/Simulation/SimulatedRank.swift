@@ -61,6 +61,8 @@ final class SimulatedRank {
     var upgrades = UpgradeSchedule()
     var reported: (cause: MPIError, deadline: ContinuousClock.Instant)?
     var connectDeadline: ContinuousClock.Instant?
+    /// When this rank wakes next, unless something comes before.
+    private var alarm: ContinuousClock.Instant?
     var isLeavingServer = false
     /// Until they are handed over together.
     var links: [EstablishedLink?]
@@ -97,6 +99,7 @@ final class SimulatedRank {
         passTime()
         for end in network.ends[rank] where !end.inbox.isEmpty { drain(end) }
         runEngine()
+        setAlarm()
     }
 
     private func passTime() {
@@ -140,13 +143,19 @@ final class SimulatedRank {
         engine?.closeLinks()
         for end in network.ends[rank] { network.collect(end) }
         isLeavingServer = true
+        clock.after(.seconds(2)) { [self] in finish() }
+        // As ControlLoop.sayBye.
         if call?.isOpenAtRank == true {
             say(.bye)
-            clock.after(.seconds(5)) { [self] in finish() }
-        } else {
+        } else if !mayCallAgain {
             finish()
+        } else if rejoining.at != nil {
+            rejoining.at = clock.now
+            setAlarm()
         }
     }
+
+    var mayCallAgain: Bool { rejoining.isPossible && firstCause == nil && machine != nil }
 
     func finish() {
         guard isRunning else { return }
@@ -200,14 +209,15 @@ extension SimulatedRank {
     func serverLost() {
         guard isRunning else { return }
         note("rank \(rank) has lost the server")
-        if isLeavingServer { return finish() }
-        if machine == nil, firstCause == nil {
+        if isLeavingServer {
+            if !mayCallAgain { return finish() }
+        } else if machine == nil, firstCause == nil {
             fail(MPIError(.connectFailed, operation: "join", reason: "the server is gone"))
         } else if let reported {
             fail(reported.cause)
         }
         rejoining.lost(clock.now)
-        wakeAt(rejoining.at)
+        setAlarm()
     }
 
     private func callAgain() {
@@ -218,8 +228,17 @@ extension SimulatedRank {
             guard let call = server.connect(rank) else { return serverLost() }
             self.call = call
             say(.join(request))
+            tellDepartures()
             for peer in demands.peers { signal(peer) }
+            if isLeavingServer { say(.bye) }
         }
+    }
+
+    /// As ControlLoop.tellDepartures.
+    func tellDepartures() {
+        guard call?.isOpenAtRank == true, let engine else { return }
+        let ranks = rejoining.takeUntold(engine.departedPeers)
+        if !ranks.isEmpty { say(.departed(ranks)) }
     }
 
     /// As ControlLoop.receive.
@@ -237,7 +256,11 @@ extension SimulatedRank {
         case .departed(let peer): departed(peer)
         case .upgrade(let peer): upgrade(peer)
         case .refused(let cause):
-            if !rejoining.isRefused(cause) { fail(cause) }
+            if !rejoining.isRefused(cause) {
+                fail(cause)
+            } else if isLeavingServer {
+                finish()
+            }
         case .failed(let cause): fail(cause)
         case .relay(let peer, let token):
             machine?.relayOffered(to: peer, token, now: clock.now)
@@ -259,8 +282,23 @@ extension SimulatedRank {
             relayAddress: SimulatedNetwork.server, seed: seed, now: clock.now)
     }
 
-    func wakeAt(_ instant: ContinuousClock.Instant?) {
-        if let instant { clock.at(instant) { [self] in wake() } }
+    /// As ControlLoop.wakeTime.
+    private var wakeTime: ContinuousClock.Instant? {
+        [
+            machine?.nextDeadline, rejoining.at, demands.wakeTime, reported?.deadline,
+            engine == nil && machine != nil ? connectDeadline : nil,
+        ].compactMap(\.self).min()
+    }
+
+    /// Sees to it that this rank wakes when it has something to do. Only the latest alarm counts.
+    func setAlarm() {
+        guard let instant = wakeTime, isRunning, !isFrozen, instant != alarm else { return }
+        alarm = instant
+        clock.at(instant) { [self] in
+            guard alarm == instant else { return }
+            alarm = nil
+            wake()
+        }
     }
 }
 
@@ -273,7 +311,8 @@ extension SimulatedRank {
         note("rank \(rank) reports \(cause.code.name), peer \(cause.peer ?? -1): \(cause.reason)")
         guard let call, call.isOpenAtRank else { return fail(cause) }
         reported = (cause, clock.now + Self.verdictTimeout)
-        wakeAt(reported?.deadline)
+        connectDeadline = nil
+        setAlarm()
         demands = LinkDemands()
         say(.report(cause))
     }

@@ -31,7 +31,6 @@ final class Simulation {
     private let keepsNotes: Bool
     /// Must the job end well, whatever has happened so far?
     private var mustSucceed = true
-    private var hasRestarted = false
 
     init(seed: UInt64, keepsNotes: Bool = false) {
         self.seed = seed
@@ -136,9 +135,9 @@ final class Simulation {
         guard let first = failed.first?.firstCause else {
             let unfinished = survivors.first { $0.program.phase != .left }
             if let unfinished { return "rank \(unfinished.rank) ended early" }
-            return ranks.first { $0.program.hasSurplus }.map { "rank \($0.rank) has got too much" }
+            return survivors.first { $0.program.hasSurplus }.map { "rank \($0.rank) has got too much" }
         }
-        if mustSucceed, !isBlameless(first) { return "the job failed without need: \(first)" }
+        if mustSucceed { return "the job failed without need: \(first)" }
         for rank in failed {
             guard let cause = rank.firstCause, cause.code == first.code, cause.peer == first.peer,
                 cause.reason == first.reason
@@ -154,13 +153,6 @@ final class Simulation {
         }
         if let happy, earliest != nil { return "rank \(happy.rank) reports nothing" }
         return nil
-    }
-
-    /// A server that has been started again does not know who left before: a rank whose link breaks
-    /// before the last word of such a peer has come can only give it up.
-    private func isBlameless(_ cause: MPIError) -> Bool {
-        guard hasRestarted, cause.operation == "resume", let peer = cause.peer else { return false }
-        return ranks[peer].program.phase == .left
     }
 
     // MARK: Faults
@@ -225,7 +217,6 @@ final class Simulation {
     private func restartServer(_ pause: Duration) {
         guard hasBegun, server.isUp else { return }
         note("the server ends, and starts again after \(pause)")
-        hasRestarted = true
         server.stop()
         clock.after(pause) { [self] in server.start() }
     }
