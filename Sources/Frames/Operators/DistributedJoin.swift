@@ -49,7 +49,7 @@ extension StepRun {
         let carried = carriedSides(left.table, right.table, join)
         var header = header()
         header.facts = JoinFacts.own(left.table, right.table, join.kind, carried: carried)
-        var facts = JoinFacts(try open(header))
+        var facts = try joinFacts(header)
 
         if facts.rightBytes <= facts.leftBytes / size {
             let pieces = try gatherEverywhere(right.table)
@@ -67,7 +67,7 @@ extension StepRun {
             if !facts.knowsBuildRange(join.kind) {
                 header.facts = JoinFacts.own(
                     left.table, right.table, join.kind, carried: carried, allRanges: true)
-                facts = JoinFacts(try open(header))
+                facts = try joinFacts(header)
             }
             let (columns, placement) = try radixJoin(
                 carried.left, carried.right, kind: join.kind, facts)
@@ -80,6 +80,16 @@ extension StepRun {
         return Rows(
             table: try joinPieces(leftPieces, rightPieces, join),
             partitioning: .hash(join.leftKeys))
+    }
+
+    /// What all ranks' headers say together. Collective: one exchange.
+    private func joinFacts(_ header: ExchangeHeader) throws(FrameError) -> JoinFacts {
+        let headers = try open(header)
+        do throws(MessageFault) {
+            return try JoinFacts(headers)
+        } catch {
+            throw refusal(error)
+        }
     }
 
     /// Both sides as the radix join takes them; nil if their columns are not of that kind, or too

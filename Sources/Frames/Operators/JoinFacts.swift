@@ -79,9 +79,24 @@ struct JoinFacts {
 
     private static let rightShift = UInt64(CarriedSide.fieldLimit)
 
+    /// Can a rank have said that? Bounds every sum over ranks, and the tables made by it.
+    private static func isPossible(_ facts: ExchangeHeader.Facts) -> Bool {
+        let (leftBytes, rightBytes, leftRows, rightRows) = (facts.0, facts.1, facts.2, facts.3)
+        let claims = 0...ExchangeLimits.claimLimit
+        guard [leftBytes, rightBytes, leftRows, rightRows].allSatisfy(claims.contains) else {
+            return false
+        }
+        if facts.4 & Flag.carried == 0 { return true }
+        return leftBytes + rightBytes <= ExchangeLimits.roundBytes
+            && leftRows <= leftBytes / 8 && rightRows <= rightBytes / 8
+    }
+
     /// All contributions together; the same on every rank.
-    init(_ headers: [ExchangeHeader]) {
-        for facts in headers.map(\.facts) {
+    init(_ headers: [ExchangeHeader]) throws(MessageFault) {
+        for (source, facts) in headers.map(\.facts).enumerated() {
+            guard Self.isPossible(facts) else {
+                throw MessageFault(source: source, reason: "sizes that no side of a join has")
+            }
             leftBytes += facts.0
             rightBytes += facts.1
             leftRows += facts.2

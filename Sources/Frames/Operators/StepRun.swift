@@ -94,6 +94,11 @@ final class StepRun {
         let received = try communicate(sent: sent, received: sent) { (world) throws(MPIError) in
             try world.alltoall(outgoing.span)
         }
+        for (source, header) in received.enumerated() {
+            if let reason = header.fault {
+                throw refusal(MessageFault(source: source, reason: reason))
+            }
+        }
         anyMayOverflow = anyMayOverflow || received.contains { $0.status == 2 }
         if let failed = received.firstIndex(where: { $0.status == 1 }) {
             throw try Agreement.error(
