@@ -32,7 +32,7 @@ extension Relation {
     /// Exactly these columns, in this order: `select("carrier", (col("delay") / 60).as("hours"))`.
     ///
     /// Collective, without messages, unless an expression can fail for some values (a strict cast,
-    /// a closure): then one exchange of 120 bytes per pair of ranks. Cost: one pass over the columns
+    /// a closure): then one exchange of 136 bytes per pair of ranks. Cost: one pass over the columns
     /// read, in batches that fit the cache; plain columns are not copied.
     /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`; `malformedValue`, on all ranks,
     ///   for a value that a strict cast refuses.
