@@ -94,6 +94,7 @@ import Testing
             ("select", { try $0.select("k", "v").groupBy("k").agg(len()) }),
             ("filter", { try $0.filter(col("v") > 1).sort(by: "k") }),
             ("drop", { try $0.drop("s").unique() }),
+            ("rename", { try $0.rename(["v": "x"]).groupBy("k").agg(col("x").sum()) }),
         ]
         for (name, verb) in verbs {
             try check(.missingColumn, ranks: ranks, name) { frame in

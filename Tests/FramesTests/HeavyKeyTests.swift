@@ -47,8 +47,8 @@ import Testing
     @Test(arguments: [2, 3, 4, 5])
     func `a key that nearly all rows have does not fill one rank`(ranks: Int) throws {
         let keys = try Table([
-            ("k", Column((0..<3000).map { Optional(Int64($0)) })),
-            ("w", Column((0..<3000).map { Optional(Int64($0)) })),
+            ("k", Column((0..<5000).map { Optional(Int64($0)) })),
+            ("w", Column((0..<5000).map { Optional(Int64($0)) })),
         ])
         let skewed: [(String, Table)] = [
             ("single key", try single(6000, key: 7, value: "v")),
@@ -81,11 +81,14 @@ import Testing
 
     @Test(arguments: [2, 3, 5])
     func `joins of every kind have the rows of the plan that moves all`(ranks: Int) throws {
-        for (index, type) in [DataType.int64, .string, .float64, .category, .int8].enumerated() {
+        let types: [Int: [DataType]] = [
+            2: [.int64, .category], 3: [.string, .int8], 5: [.float64],
+        ]
+        for (index, type) in types[ranks, default: []].enumerated() {
             let seed = UInt64(10 * index)
-            let heavy = try zipf(seed, count: 900, keys: 30, power: 1.8, type: type, value: "v")
+            let heavy = try zipf(seed, count: 500, keys: 30, power: 1.8, type: type, value: "v")
             let light = try zipf(seed, count: 90, keys: 40, power: 0.1, type: type, value: "w")
-            let other = try zipf(seed, count: 400, keys: 30, power: 2.5, type: type, value: "w")
+            let other = try zipf(seed, count: 80, keys: 30, power: 2.5, type: type, value: "w")
             for (name, left, right) in [
                 ("left", heavy, light), ("right", light, heavy), ("both", heavy, other),
             ] {
@@ -130,8 +133,8 @@ import Testing
 
     @Test(arguments: [2, 3, 5])
     func `two keys, sides in place, and what follows are right`(ranks: Int) throws {
-        let left = try zipf(1, count: 800, keys: 20, power: 2, type: .string, value: "v")
-        let right = try zipf(1, count: 300, keys: 25, power: 2, type: .string, value: "w")
+        let left = try zipf(1, count: 300, keys: 20, power: 2, type: .string, value: "v")
+        let right = try zipf(1, count: 100, keys: 25, power: 2, type: .string, value: "w")
         let verbs: [(String, @Sendable ([Frame]) throws -> Frame)] = [
             (
                 "two keys",

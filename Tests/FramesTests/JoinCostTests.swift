@@ -50,7 +50,9 @@ import ThreadMPI
             }
             #expect(outcome.rows.count == 190)
             #expect(
-                outcome.exchanges.allSatisfy { exchanges...exchanges + (latency == 0 ? 1 : 0) ~= $0 },
+                outcome.exchanges.allSatisfy {
+                    exchanges...exchanges + (latency == 0 ? 1 : 0) ~= $0
+                },
                 "\(ranks) ranks, latency \(latency): \(outcome.exchanges)")
         }
     }
