@@ -30,6 +30,8 @@ public struct FrameError: Error, Sendable, Equatable {
         public static let fileError = Code("fileError")
         /// Ranks ran different operations, or the same one with other arguments.
         public static let mismatchedPlan = Code("mismatchedPlan")
+        /// A rank sent bytes that are no message of this library: it is not to be trusted.
+        public static let malformedMessage = Code("malformedMessage")
         /// The communicator failed; `cause` tells how.
         public static let communication = Code("communication")
     }

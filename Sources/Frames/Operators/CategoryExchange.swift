@@ -15,25 +15,11 @@ extension StepRun {
             let own = Table(
                 schema: try Schema([Field("values", .string)], operation: node.name),
                 columns: [dictionary.values], rowCount: dictionary.values.count)
-            let all = Kernels.concat(try gatherEverywhere(own))
+            let all = Kernels.concat(try gatherEverywhere(own)).columns[0].with(validity: nil)
             let common = CategoryDictionary(
-                Kernels.gather(all.columns[0], Kernels.uniqueRows(all, keys: [0])))
+                Kernels.gather(all, Kernels.uniqueRows(["values": all], keys: [0])))
             columns[index] = column.recoded(into: common)
         }
         return Table(schema: table.schema, columns: columns, rowCount: table.rowCount)
-    }
-}
-
-extension Table {
-    /// Category columns that arrived as bare codes, with the dictionaries of `sent`.
-    func withDictionaries(of sent: Table) -> Table {
-        guard schema.fields.contains(where: { $0.type == .category }) else { return self }
-        let columns = zip(columns, sent.columns).map { column, sent in
-            Column(
-                type: column.type, count: column.count, values: column.values,
-                offsets: column.offsets, validity: column.validity, start: column.start,
-                dictionary: sent.dictionary)
-        }
-        return Table(schema: schema, columns: columns, rowCount: rowCount)
     }
 }

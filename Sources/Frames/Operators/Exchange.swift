@@ -14,14 +14,24 @@ package enum ExchangeLimits {
 extension StepRun {
     /// Sends each row of `table` to the rank that `destinations` names for it.
     ///
-    /// Collective; size > 1. Cost: a header of 120 bytes and at most one message per pair of ranks
+    /// Collective; size > 1. Cost: a header of 136 bytes and at most one message per pair of ranks
     /// and round; each row is copied once into a message, none out of it.
     /// - Returns: the rows for this rank, in pieces, in the order of their senders, then in that
     ///   of the sender's rows.
     func scatter(
         _ table: Table, _ destinations: (Table) -> Destinations
     ) throws(FrameError) -> [Table] {
-        try exchange(table) { part in ScatterPacking(part, to: destinations(part)) }
+        try scatter(table, isSkewed: false, destinations) ?? []
+    }
+
+    /// The same, unless some rank says that its rows are skewed: then nothing moves, and nil is
+    /// returned on all. That travels in the header of the first round.
+    func scatter(
+        _ table: Table, isSkewed: Bool, _ destinations: (Table) -> Destinations
+    ) throws(FrameError) -> [Table]? {
+        try exchange(table, isSkewed: isSkewed) { part in
+            ScatterPacking(part, to: destinations(part))
+        }
     }
 
     /// Sends rows `ranges[r]`, consecutive and covering the table, to rank r. Collective; cost and
@@ -29,7 +39,7 @@ extension StepRun {
     func sendRanges(_ table: Table, _ ranges: [Range<Int>]) throws(FrameError) -> [Table] {
         // A round takes consecutive rows of the table, hence of each range what lies within.
         var start = 0
-        return try exchange(table) { part in
+        return try exchange(table, isSkewed: false) { part in
             let rows = start..<start + part.rowCount
             start = rows.upperBound
             return RangePacking(
@@ -39,13 +49,13 @@ extension StepRun {
                     return clamped.lowerBound - rows.lowerBound..<clamped.upperBound
                         - rows.lowerBound
                 })
-        }
+        } ?? []
     }
 
     /// Round after round until no rank has any left.
     private func exchange(
-        _ table: Table, _ pack: (Table) -> some Packing
-    ) throws(FrameError) -> [Table] {
+        _ table: Table, isSkewed: Bool, _ pack: (Table) -> some Packing
+    ) throws(FrameError) -> [Table]? {
         let table = try sharingCategories(table)
         var received = [[Table]](repeating: [], count: size)
         let rounds = Rounds(of: table)
@@ -53,9 +63,11 @@ extension StepRun {
         var moreRounds = true
         while moreRounds {
             let packing = pack(table.slice(rounds.rows(of: round)))
-            let headers = try open(
-                self.headers(for: packing, roundsLeft: rounds.left(after: round)))
-            let tables = try transfer(packing, headers, schema: table.schema)
+            var own = self.headers(for: packing, roundsLeft: rounds.left(after: round))
+            for rank in own.indices where isSkewed { own[rank].facts.0 = 1 }
+            let headers = try open(own)
+            if round == 0 && headers.contains(where: { $0.facts.0 != 0 }) { return nil }
+            let tables = try transfer(packing, headers, of: table)
             for (rank, table) in tables.enumerated() where table.rowCount > 0 {
                 received[rank].append(table)
             }
@@ -63,8 +75,7 @@ extension StepRun {
             moreRounds = headers.contains { $0.roundsLeft > 0 }
         }
         let pieces = received.flatMap(\.self)
-        return pieces.isEmpty
-            ? [Table(emptyWith: table.schema)] : pieces.map { $0.withDictionaries(of: table) }
+        return pieces.isEmpty ? [Table(emptyWith: table.schema)] : pieces
     }
 
     private func headers(for packing: some Packing, roundsLeft: Int) -> [ExchangeHeader] {
@@ -77,9 +88,10 @@ extension StepRun {
         }
     }
 
-    /// The messages of one round, once their sizes are known: the rows from each rank.
+    /// The messages of one round, once their sizes are known: the rows from each rank, of the form
+    /// of `table`.
     private func transfer(
-        _ packing: some Packing, _ headers: [ExchangeHeader], schema: Schema
+        _ packing: some Packing, _ headers: [ExchangeHeader], of table: Table
     ) throws(FrameError) -> [Table] {
         let block = MessageLayout.blockBytes
         var sendCounts = packing.layouts.map(\.blockCount)
@@ -88,7 +100,8 @@ extension StepRun {
         let ownBytes = ownInPlace == nil ? sendCounts[rank] * block : 0
         sendCounts[rank] = 0
         recvCounts[rank] = 0
-        let (sendParts, recvParts) = (Partition(counts: sendCounts), Partition(counts: recvCounts))
+        let sendParts = Partition(counts: sendCounts)
+        let recvParts = try received(recvCounts, elementSize: block)
         // Memory of one's own rows is apart: the rest is free again after the exchange.
         let own = Buffer(byteCount: ownBytes)
         let send = Buffer(byteCount: sendParts.extent * block)
@@ -107,15 +120,32 @@ extension StepRun {
                 recvParts, elementSize: block)
         }
         withExtendedLifetime(send) {}
-        return headers.indices.map { source in
-            if source == rank {
-                return ownInPlace
-                    ?? MessageLayout.table(
-                        in: own, at: 0, byteCount: ownBytes, schema: schema)
+        var tables: [Table] = []
+        for (source, header) in headers.enumerated() {
+            if let ownInPlace, source == rank {
+                tables.append(ownInPlace)
+            } else {
+                let (buffer, start) =
+                    source == rank ? (own, 0) : (recv, recvParts.offsets[source] * block)
+                tables.append(
+                    try rows(in: buffer, at: start, header, from: source, of: table))
             }
-            return MessageLayout.table(
-                in: recv, at: recvParts.offsets[source] * block,
-                byteCount: recvParts.counts[source] * block, schema: schema)
+        }
+        return tables
+    }
+
+    /// The rows of a message from `source`.
+    private func rows(
+        in buffer: Buffer, at offset: Int, _ header: ExchangeHeader, from source: Int,
+        of table: Table
+    ) throws(FrameError) -> Table {
+        do throws(MessageFault) {
+            return try MessageLayout.table(
+                in: buffer, at: offset, byteCount: header.blockCount * MessageLayout.blockBytes,
+                rowCount: header.rowCount, schema: table.schema,
+                dictionaries: table.columns.map(\.dictionary), from: source)
+        } catch {
+            throw refusal(error)
         }
     }
 
@@ -134,7 +164,7 @@ extension StepRun {
             let packing = RangePacking(part, ranges: [0..<part.rowCount])
             let mine = self.headers(for: packing, roundsLeft: rounds.left(after: round))
             let headers = try open(mine[0])
-            let parts = Partition(counts: headers.map(\.blockCount))
+            let parts = try self.received(headers.map(\.blockCount), elementSize: block)
             let message = Buffer(byteCount: packing.layouts[0].byteCount)
             packing.write(to: [message.pointer], leavingOut: nil)
             let whole = Buffer(byteCount: parts.extent * block)
@@ -150,16 +180,15 @@ extension StepRun {
             withExtendedLifetime(message) {}
             for source in headers.indices where parts.counts[source] > 0 {
                 received[source].append(
-                    MessageLayout.table(
-                        in: whole, at: parts.offsets[source] * block,
-                        byteCount: parts.counts[source] * block, schema: table.schema))
+                    try rows(
+                        in: whole, at: parts.offsets[source] * block, headers[source],
+                        from: source, of: table))
             }
             round += 1
             moreRounds = headers.contains { $0.roundsLeft > 0 }
         }
         let pieces = received.flatMap(\.self)
-        return pieces.isEmpty
-            ? [Table(emptyWith: table.schema)] : pieces.map { $0.withDictionaries(of: table) }
+        return pieces.isEmpty ? [Table(emptyWith: table.schema)] : pieces
     }
 }
 

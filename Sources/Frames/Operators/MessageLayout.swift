@@ -66,47 +66,100 @@ struct MessageLayout {
         }
     }
 
-    /// The layout of a message as its sender made it.
-    init(reading message: UnsafeRawPointer, schema: Schema) {
+    /// The layout of a message as its sender made it; nil if no message of `rowCount` rows and
+    /// `byteCount` bytes begins like this.
+    private init?(
+        reading message: UnsafeRawPointer, byteCount: Int, rowCount: Int, schema: Schema
+    ) {
         let words = message.assumingMemoryBound(to: Int.self)
+        guard rowCount > 0, byteCount >= (1 + 2 * schema.count) * 8, words[0] == rowCount else {
+            return nil
+        }
+        let stringBytes = schema.fields.indices.map { words[2 + 2 * $0] }
+        guard stringBytes.allSatisfy({ (0...byteCount).contains($0) }) else { return nil }
         self.init(
-            schema: schema, rowCount: words[0],
+            schema: schema, rowCount: rowCount,
             hasValidity: schema.fields.indices.map { words[1 + 2 * $0] != 0 },
-            stringBytes: schema.fields.indices.map { words[2 + 2 * $0] })
+            stringBytes: stringBytes)
+        if self.byteCount != byteCount { return nil }
     }
 
-    /// The rows of a message, as columns over its memory. No copy.
+    /// The rows of a message, as columns over its memory, after a check of all that they say about
+    /// themselves. No copy; one pass over offsets and codes.
+    /// - Parameters:
+    ///   - rowCount: as the header said; below 2⁴⁴.
+    ///   - dictionaries: what category codes stand for, by column.
     static func table(
-        in buffer: Buffer, at offset: Int, byteCount: Int, schema: Schema
-    ) -> Table {
-        if byteCount == 0 { return Table(emptyWith: schema) }
-        let layout = MessageLayout(reading: buffer.pointer + offset, schema: schema)
-        assert(layout.byteCount == byteCount, "a message of \(byteCount) bytes")
+        in buffer: Buffer, at offset: Int, byteCount: Int, rowCount: Int, schema: Schema,
+        dictionaries: [CategoryDictionary?], from source: Int
+    ) throws(MessageFault) -> Table {
+        if byteCount == 0 && rowCount == 0 { return Table(emptyWith: schema) }
+        guard
+            let layout = MessageLayout(
+                reading: buffer.pointer + offset, byteCount: byteCount, rowCount: rowCount,
+                schema: schema)
+        else {
+            throw MessageFault(
+                source: source,
+                reason: "\(byteCount) bytes that are no message of \(rowCount) rows of (\(schema))")
+        }
+        var columns: [Column] = []
+        for (index, place) in layout.columns.enumerated() {
+            let column = column(
+                schema.fields[index].type, place, in: buffer, at: offset, count: rowCount,
+                dictionary: dictionaries[index])
+            guard column.pointsInside else {
+                throw MessageFault(
+                    source: source,
+                    reason: "a column \(schema.fields[index].name) that points beyond its values")
+            }
+            columns.append(column)
+        }
+        return Table(schema: schema, columns: columns, rowCount: rowCount)
+    }
+
+    private static func column(
+        _ type: DataType, _ place: ColumnPlace, in buffer: Buffer, at offset: Int, count: Int,
+        dictionary: CategoryDictionary?
+    ) -> Column {
         func view(_ place: Int, _ byteCount: Int) -> Buffer {
             Buffer(viewing: buffer, from: offset + place, byteCount: byteCount)
         }
-        let count = layout.rowCount
-        let columns = zip(schema.fields, layout.columns).map { field, place in
-            let validity = place.validity.map {
-                Bitmap(buffer: view($0, Bitmap.byteCount(count)), count: count)
-            }
-            switch field.type.layout {
-            case .strings:
-                return Column(
-                    type: .string, count: count, values: view(place.bytes, place.byteCount),
-                    offsets: view(place.values, (count + 1) * 8), validity: validity)
-            case .bits:
-                return Column(
-                    type: .bool, count: count, values: view(place.values, Bitmap.byteCount(count)),
-                    validity: validity)
-            case .bytes1, .bytes2, .bytes4, .bytes8:
-                let width = field.type.fixedWidth ?? 8
-                return Column(
-                    type: field.type, count: count, values: view(place.values, count * width),
-                    validity: validity,
-                    dictionary: field.type == .category ? .empty : nil)
-            }
+        let validity = place.validity.map {
+            Bitmap(buffer: view($0, Bitmap.byteCount(count)), count: count)
         }
-        return Table(schema: schema, columns: columns, rowCount: count)
+        switch type.layout {
+        case .strings:
+            return Column(
+                type: .string, count: count, values: view(place.bytes, place.byteCount),
+                offsets: view(place.values, (count + 1) * 8), validity: validity)
+        case .bits:
+            return Column(
+                type: .bool, count: count, values: view(place.values, Bitmap.byteCount(count)),
+                validity: validity)
+        case .bytes1, .bytes2, .bytes4, .bytes8:
+            return Column(
+                type: type, count: count,
+                values: view(place.values, count * (type.fixedWidth ?? 8)),
+                validity: validity, dictionary: dictionary)
+        }
+    }
+}
+
+extension Column {
+    /// Do a string's offsets stay within its bytes, and a category's codes within its dictionary?
+    fileprivate var pointsInside: Bool {
+        defer { withExtendedLifetime(self) {} }
+        if type == .string {
+            let offsets = stringOffsets
+            // A descent sets the sign of a difference; without one, both ends bound all others.
+            var signs = offsets[0]
+            for row in 0..<count { signs |= offsets[row &+ 1] &- offsets[row] }
+            return signs >= 0 && offsets[0] == 0 && offsets[count] == Int64(values.byteCount)
+        }
+        guard let dictionary else { return true }
+        let codes = pointer(as: UInt32.self)
+        let limit = dictionary.values.count
+        return (0..<count).allSatisfy { isNull(at: $0) || Int(codes[$0]) < limit }
     }
 }

@@ -147,17 +147,25 @@ extension StepRun {
         let told = try communicate(sent: bytes, received: bytes) { (world) throws(MPIError) in
             try world.alltoall(outgoing.span)
         }
-        func starts(from source: Int, side: Int) -> [Int] {
-            var starts = [0]
-            let first = source * messageCount + 1 + side * perRank
-            for count in told[first..<first + perRank] {
-                starts.append(starts[starts.count - 1] + Int(count))
+        for source in 0..<size {
+            let message = told[source * messageCount..<(source + 1) * messageCount]
+            guard message.allSatisfy({ $0 >= 0 }) else {
+                throw refusal(
+                    MessageFault(source: source, reason: "a partition of fewer than no rows"))
             }
-            return starts
+            let sizes = message.dropFirst()
+            left.incoming.append(Self.starts(of: sizes.prefix(perRank)))
+            right.incoming.append(Self.starts(of: sizes.dropFirst(perRank)))
         }
-        left.incoming = (0..<size).map { starts(from: $0, side: 0) }
-        right.incoming = (0..<size).map { starts(from: $0, side: 1) }
         return (0..<size).allSatisfy { told[$0 * messageCount] == 1 }
+    }
+
+    /// First rows of parts of these sizes, and the end.
+    private static func starts(of sizes: ArraySlice<Int32>) -> [Int] {
+        var starts = [0]
+        starts.reserveCapacity(sizes.count + 1)
+        for size in sizes { starts.append(starts[starts.count - 1] + Int(size)) }
+        return starts
     }
 
     /// Sends each rank its partitions, straight from where they are.
@@ -170,7 +178,7 @@ extension StepRun {
         sendCounts[rank] = 0
         recvCounts[rank] = 0
         let send = Partition(counts: sendCounts, displacements: Array(ends.dropLast()))
-        let recv = Partition(counts: recvCounts)
+        let recv = try received(recvCounts, elementSize: stride)
         let received = Buffer(byteCount: recv.extent * stride)
         try communicate(
             sent: sendCounts.reduce(0, +) * stride, received: recv.extent * stride

@@ -11,7 +11,7 @@ struct FuzzTarget: Sendable {
     var mutations = 4000
     let run: @Sendable ([UInt8]) -> Void
 
-    static let all: [FuzzTarget] = wire + control + engines + texts + clouds + tables
+    static let all: [FuzzTarget] = wire + control + engines + texts + clouds + tables + frames
 }
 
 /// What a parser has read must be written as it was, or at least read back the same.

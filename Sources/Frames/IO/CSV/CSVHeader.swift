@@ -73,7 +73,12 @@ extension CSVReader {
             throw CSVFault(received).error(path, line: line)
         }
         let dataStart = received.takeInt()
-        let names = (0..<received.takeInt()).map { _ in received.takeText() }
+        let names = (0..<received.takeCount()).map { _ in received.takeText() }
+        if received.isMalformed || dataStart < 0 || names.isEmpty {
+            throw FrameError(
+                .malformedMessage, operation: "readCSV", reason: "rank 0 sent no header",
+                path: path)
+        }
         return CSVHeader(names: names, dataStart: dataStart)
     }
 

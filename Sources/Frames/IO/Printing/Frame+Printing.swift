@@ -39,6 +39,9 @@ extension Frame {
     /// The cells to show, on rank 0.
     private func gatherText(limit: Int) throws(MPIError) -> TableText? {
         let counts = try communicator.allgather(table.rowCount)
+        if let liar = counts.firstIndex(where: { !(0...ExchangeLimits.claimLimit).contains($0) }) {
+            throw Self.refusal(of: liar, "\(counts[liar]) rows")
+        }
         let total = counts.reduce(0, +)
         let (headCount, tailCount) = TableText.split(total, limit: limit)
         let start = counts[..<communicator.rank].reduce(0, +)
@@ -59,12 +62,17 @@ extension Frame {
             var part = SmallMessage(Array(parts[rank]))
             text.head += takeRows(&part)
             text.tail += takeRows(&part)
+            if part.isMalformed { throw Self.refusal(of: rank, "texts that are cut off") }
         }
         return text
     }
 
+    private static func refusal(of rank: Int, _ what: String) -> MPIError {
+        MPIError(.system, operation: "show", reason: "it sent \(what)", peer: rank)
+    }
+
     private func takeRows(_ message: inout SmallMessage) -> [[String]] {
-        (0..<message.takeInt()).map { _ in
+        (0..<message.takeCount()).map { _ in
             schema.fields.map { _ in message.takeText() }
         }
     }

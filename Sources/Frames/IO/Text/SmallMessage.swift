@@ -5,6 +5,8 @@
 struct SmallMessage {
     private(set) var bytes: [UInt8] = []
     private var next = 0
+    /// Was anything taken that is not there? Whoever reads what others wrote asks at the end.
+    private(set) var isMalformed = false
 
     init() {}
     init(_ bytes: [UInt8]) { self.bytes = bytes }
@@ -24,17 +26,32 @@ struct SmallMessage {
         bytes.append(contentsOf: other.bytes)
     }
 
+    /// The next integer; 0 where there is none.
     mutating func takeInt() -> Int {
-        precondition(next + 8 <= bytes.count, "a message shorter than its contents")
+        guard bytes.count - next >= 8 else {
+            isMalformed = true
+            return 0
+        }
         defer { next += 8 }
         return bytes.withUnsafeBytes {
             Int(Int64(littleEndian: $0.loadUnaligned(fromByteOffset: next, as: Int64.self)))
         }
     }
 
-    mutating func takeText() -> String {
+    /// How many integers or texts follow, or bytes: never more than there are bytes; 0 where the
+    /// message says otherwise.
+    mutating func takeCount() -> Int {
         let count = takeInt()
-        precondition(count >= 0 && next + count <= bytes.count, "a text longer than its message")
+        guard (0...bytes.count - next).contains(count) else {
+            isMalformed = true
+            return 0
+        }
+        return count
+    }
+
+    /// The next text; empty where there is none.
+    mutating func takeText() -> String {
+        let count = takeCount()
         defer { next += count }
         return String(decoding: bytes[next..<next + count], as: UTF8.self)
     }
