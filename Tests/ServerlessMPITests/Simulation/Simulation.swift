@@ -31,6 +31,9 @@ final class Simulation {
     private let keepsNotes: Bool
     /// Must the job end well, whatever has happened so far?
     private var mustSucceed = true
+    /// By rank: when it could not be reached last, and when its connection to the server was broken.
+    private var away: [Int: ClosedRange<ContinuousClock.Instant>] = [:]
+    private var lastCut: [Int: ContinuousClock.Instant] = [:]
 
     init(seed: UInt64, keepsNotes: Bool = false) {
         self.seed = seed
@@ -135,7 +138,9 @@ final class Simulation {
         guard let first = failed.first?.firstCause else {
             let unfinished = survivors.first { $0.program.phase != .left }
             if let unfinished { return "rank \(unfinished.rank) ended early" }
-            return survivors.first { $0.program.hasSurplus }.map { "rank \($0.rank) has got too much" }
+            return survivors.first { $0.program.hasSurplus }.map {
+                "rank \($0.rank) has got too much"
+            }
         }
         if mustSucceed { return "the job failed without need: \(first)" }
         for rank in failed {
@@ -180,12 +185,15 @@ final class Simulation {
         case 57..<67:
             note("rank \(rank) is cut off for \(some)")
             network.hosts[rank].darkUntil = clock.now + some
+            keepAway(rank, some)
         case 67..<77: freeze(rank, some)
         case 77..<86:
             guard hasBegun, let call = server.openCalls().first(where: { $0.rank == rank }) else {
                 return
             }
             note("rank \(rank)'s connection to the server breaks")
+            lastCut[rank] = clock.now
+            if longestAway(rank) > Self.returnAllowance { mustSucceed = false }
             server.cut(call)
         case 86..<92: restartServer(some / 3)
         case 92..<96:
@@ -196,6 +204,30 @@ final class Simulation {
             mustSucceed = false
             freeze(rank, .seconds(7))
         }
+    }
+
+    /// The server waits two seconds for a rank whose connection has broken; less what it takes to
+    /// call again, a rank may not be away for longer: stopped, or cut off, or one after the other.
+    private func keepAway(_ rank: Int, _ duration: Duration) {
+        let until = clock.now + duration
+        if let last = away[rank], clock.now < last.upperBound + .seconds(1) {
+            away[rank] = last.lowerBound...max(last.upperBound, until)
+        } else {
+            away[rank] = clock.now...until
+        }
+        if let cut = lastCut[rank], clock.now < cut + .seconds(2),
+            longestAway(rank) > Self.returnAllowance
+        {
+            mustSucceed = false
+        }
+    }
+
+    private static let returnAllowance = Duration.seconds(1)
+
+    /// How long a rank is away at this time, or was until a moment ago.
+    private func longestAway(_ rank: Int) -> Duration {
+        guard let last = away[rank], clock.now < last.upperBound + .seconds(1) else { return .zero }
+        return last.upperBound - last.lowerBound
     }
 
     private func breakSomeWire(_ rank: Int, noticedWithin limit: Duration) {
@@ -211,6 +243,7 @@ final class Simulation {
         guard rank.isRunning, !rank.isFrozen else { return }
         note("rank \(rank.rank) is stopped for \(duration)")
         rank.frozenUntil = clock.now + duration
+        keepAway(rank.rank, duration)
         clock.at(rank.frozenUntil) { rank.wake() }
     }
 
