@@ -131,14 +131,14 @@ extension Frame {
     }
 
     /// The standard deviation of a column's values (of a sample); null of fewer than two.
-    /// Collective; cost: all values go to one rank, and the result to all. Errors as `aggregate`.
+    /// Collective; cost and errors as `aggregate`.
     public func std(
         _ column: String, file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Scalar {
         try scalar("std", col(column).std(), file, line)
     }
 
-    /// The middle of a column's values; null of none. Collective; cost and errors as `std`.
+    /// The middle of a column's values; null of none. Collective; cost and errors as `aggregate`.
     public func median(
         _ column: String, file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Scalar {
@@ -146,7 +146,7 @@ extension Frame {
     }
 
     /// The value below which a share of a column's values lies; null of none. Collective; cost and
-    /// errors as `std`.
+    /// errors as `aggregate`.
     public func quantile(
         _ column: String, _ share: Double, file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Scalar {
@@ -154,7 +154,7 @@ extension Frame {
     }
 
     /// How many different values a column has, null being one. Collective; cost and errors as
-    /// `std`.
+    /// `aggregate`.
     public func nUnique(
         _ column: String, file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Int {

@@ -10,7 +10,9 @@ extension Relation {
     /// One row of aggregates over all rows, on every rank: `aggregate(col("delay").max(), len())`.
     ///
     /// Collective. Cost: one pass, and two exchanges of one row per pair of ranks.
-    /// Aggregates that need whole groups (`Aggregate`) gather all rows on rank 0.
+    /// `first` and `last` cost as much again; `std` and `variance` a second pass with two more
+    /// exchanges; `nUnique` a shuffle of the different values; `median` and `quantile`, together, one
+    /// exchange and seven allreduces of at most 32 KiB per aggregate. Rows stay where they are.
     /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`, `overflow`.
     public func aggregate(
         _ aggregates: Aggregate..., file: String = #fileID, line: Int = #line
@@ -41,7 +43,8 @@ public struct Grouping<Base: Relation>: Sendable {
     /// message if equal keys are known to be on one rank. Aggregates that need whole groups
     /// (`Aggregate`) shuffle the rows themselves.
     /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`; `overflow` for an integer sum
-    ///   that does not fit, on all ranks (without messages: on those that have the group).
+    ///   that does not fit, on all ranks. Where nothing else is exchanged, that takes one exchange of
+    ///   136 bytes per pair of ranks if a sum of 64-bit integers is asked for.
     public func agg(
         _ aggregates: Aggregate..., file: String = #fileID, line: Int = #line
     ) throws(FrameError) -> Base {

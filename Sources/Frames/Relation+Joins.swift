@@ -12,12 +12,14 @@ extension Relation {
     ///     partner too; `.semi` and `.anti` for the left rows with, or without, a partner, each once
     ///     and without right columns.
     ///   - suffix: appended to the name of a right column that the left side has too.
-    /// - Cost: a side of at most 1/size of the other's bytes (in a left join only the right one) is
-    ///   sent whole to every rank, and the other does not move. Else both are shuffled by hash:
-    ///   each row moves once, at most size − 1 messages each way per side. A side known to be
-    ///   partitioned by its keys is not shuffled again. Then a radix-partitioned hash join. A full
-    ///   join is a left one and an anti join; semi and anti joins move the right side's different
-    ///   keys only.
+    /// - Cost: where the cost model finds it cheaper (`explain()` tells), one side is sent whole to
+    ///   every rank and the other does not move: the right one, in an inner join either, in a full
+    ///   one none. Else both are shuffled by hash: each row moves once, at most size − 1 messages each
+    ///   way per side. A side known to be partitioned by its keys is not shuffled again. Then a
+    ///   radix-partitioned hash join. Semi and anti joins move the right side's different keys only.
+    ///   Rows of a key that holds more than about a quarter of a rank's share of a side stay spread
+    ///   over the ranks, and the other side's rows with it go to all; the result is then not
+    ///   partitioned by its keys.
     /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`.
     public func join(
         _ right: Self, on keys: ColumnNames, how: JoinKind = .inner, suffix: String = "_right",

@@ -13,7 +13,7 @@ extension Relation {
 
     /// The first `count` rows in the order of ranks; all if there are fewer.
     ///
-    /// Collective. Cost: one exchange of 120 bytes per pair of ranks; rows stay where they are.
+    /// Collective. Cost: one exchange of 136 bytes per pair of ranks; rows stay where they are.
     /// - Throws: `invalidArgument` for a negative count.
     public func head(
         _ count: Int = 10, file: String = #fileID, line: Int = #line
@@ -148,7 +148,7 @@ extension Relation {
     /// What `body` makes of each rank's rows: a table of columns `schema`.
     ///
     /// Collective: every rank calls `body` once, with its own rows, none included. It must not
-    /// communicate. Cost: `body`'s, and one exchange of 120 bytes per pair of ranks.
+    /// communicate. Cost: `body`'s, and one exchange of 136 bytes per pair of ranks.
     /// - Throws: `invalidArgument`, on all ranks, if `body` throws or returns other columns.
     public func mapPartitions(
         returning schema: Schema, file: String = #fileID, line: Int = #line,

@@ -20,6 +20,9 @@ public protocol Communicator: AnyObject, Sendable {
     var size: Int { get }
     /// How long one wait may last before it throws `timedOut`; nil waits for ever. Local.
     var timeout: Duration? { get }
+    /// What its messages cost, for decisions that depend on it (a dataframe's joins): defaults unless
+    /// a transport knows better, and best the same on all ranks. Local.
+    var channelCosts: ChannelCosts { get }
 
     // MARK: Point-to-point: a transport writes these
 

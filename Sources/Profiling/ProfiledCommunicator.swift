@@ -13,6 +13,7 @@ public final class ProfiledCommunicator: Communicator {
     public let rank: Int
     public let size: Int
     public var timeout: Duration? { base.timeout }
+    public var channelCosts: ChannelCosts { base.channelCosts }
     let recorder: Recorder
     private let number: Int32
     private let idleTimed: (any IdleTimed)?

@@ -24,14 +24,22 @@ struct Outcome {
 }
 
 enum Frames {
+    static func costs(latencySeconds: Double) -> ChannelCosts {
+        ChannelCosts(
+            channel: .direct, latencySeconds: latencySeconds, bytesPerSecond: 400e6, origin: "test")
+    }
+
     static func rows(of frame: Frame) -> [[Cell]] {
         (0..<frame.table.rowCount).map { row in frame.table.columns.map { $0.cell(row) } }
     }
 
     /// Cuts each table into a part per rank, at random places, and runs `body` on all ranks.
-    /// - Parameter roundBytes: forces shuffles into many rounds.
+    /// - Parameters:
+    ///   - roundBytes: forces shuffles into many rounds.
+    ///   - costs: without latency, so that small tables are joined as large ones are.
     static func run(
         _ tables: [Table], ranks: Int, seed: UInt64, roundBytes: Int = 1 << 30,
+        costs: ChannelCosts = Frames.costs(latencySeconds: 0),
         _ body: @escaping @Sendable ([Frame]) throws -> Frame
     ) throws -> Outcome {
         var random = SeededRandom(seed: seed)
@@ -43,7 +51,9 @@ enum Frames {
         let results = Mutex<[Int: Frame]>([:])
         let traffic = try ThreadMPI.run(size: ranks, timeout: .seconds(60)) { world in
             let frames = parts.map { Frame($0[world.rank], on: world) }
-            let frame = try ExchangeLimits.$roundBytes.withValue(roundBytes) { try body(frames) }
+            let frame = try ExchangeLimits.$roundBytes.withValue(roundBytes) {
+                try JoinCosts.$assumed.withValue(costs) { try body(frames) }
+            }
             results.withLock { $0[world.rank] = frame }
         }
         let frames = results.withLock { results in (0..<ranks).compactMap { results[$0] } }

@@ -3,10 +3,13 @@
 
     pip install polars==2.1.0 && python3 Tests/Vectors/verbs_expected.py
 
-DifferentialTests.swift runs the verbs of the same names. Run this only when a verb is added or
-meant to change; its output is committed. All values are texts: floats with nine digits.
+DifferentialTests.swift runs the verbs of the same names. Run this without arguments only when a
+verb is added or meant to change; its output is committed. With --count it makes as many wilder
+cases from --first on, for one run of the tests (scripts/differential). All values are texts: floats
+with nine digits.
 """
 
+import argparse
 import datetime
 import json
 import math
@@ -24,15 +27,20 @@ TYPES = {
 }
 KEYS = [name for name in TYPES if name != "duration"]
 TEXTS = ["", "a", "Ab", "äß", "日本", "a b ", "zz", "abcdefghijklmnop", "x%y_z", "🙂"]
+WILD_TEXTS = TEXTS + ["e\u0301x", "Ωmega", "a\0b", "%", "_a", "\U0010ffff", "aaaaaaaabaaaaaaaac",
+                      "aaaaaaaabaaaaaaaad", "ñ" * 40, "\t z"]
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
-def value(rng, kind, spread):
+def value(rng, kind, spread, texts=TEXTS):
     number = rng.randrange(spread)
+    if kind in ("int8", "uint8"):
+        number %= 100
+        spread = min(spread, 100)
     if kind == "bool":
         return number % 2 == 0
     if kind == "string":
-        return TEXTS[number % len(TEXTS)] + (str(number) if number >= len(TEXTS) else "")
+        return texts[number % len(texts)] + (str(number) if number >= len(texts) else "")
     if kind.startswith("float"):
         return [math.nan, 0.0, -0.0, -1.5, 2.25][number] if number < 5 else number * 0.25
     if kind == "date":
@@ -49,6 +57,23 @@ def value(rng, kind, spread):
 def column(rng, kind, count, spread, nulls):
     values = [None if rng.random() < nulls else value(rng, kind, spread) for _ in range(count)]
     return pl.Series(values, dtype=TYPES[kind], strict=False)
+
+
+def wild_column(rng, kind, count):
+    """All values equal or different, or one of them frequent; no nulls, some, or nothing else."""
+    spread = rng.choice([1, 2, 5, 30, 9000])
+    nulls = rng.choice([0, 0, 0.1, 0.5, 1 if rng.random() < 0.3 else 0.2])
+    favourite = value(rng, kind, spread, WILD_TEXTS)
+    skew = rng.choice([0, 0, 0.6, 0.95])
+    values = []
+    for _ in range(count):
+        own = favourite if rng.random() < skew else value(rng, kind, spread, WILD_TEXTS)
+        values.append(None if rng.random() < nulls else own)
+    return pl.Series(values, dtype=TYPES[kind], strict=False)
+
+
+def wild_table(rng, kinds, count):
+    return pl.DataFrame({name: wild_column(rng, kind, count) for name, kind in kinds.items()})
 
 
 def table(rng, kinds, count, spread, nulls):
@@ -138,9 +163,31 @@ def expressions(left):
         v.is_null().alias("q")), True
 
 
+def sets(left, right):
+    every = left.columns
+    yield "union", pl.concat([left, right]).unique(), False
+    different, others = left.unique(), right.unique()
+    yield "intersect", different.join(others, on=every, how="semi", nulls_equal=True), False
+    yield "subtract", different.join(others, on=every, how="anti", nulls_equal=True), False
+
+
+def whole(left):
+    v, x, s = pl.col("v"), pl.col("x").fill_nan(None), pl.col("s")
+    yield "aggregate", left.select(
+        v.sum().alias("a"), v.mean().alias("b"), v.min().alias("c"), v.max().alias("d"),
+        v.count().alias("e"), v.first().alias("f"), s.last().alias("g"), v.std().alias("h"),
+        pl.col("x").n_unique().alias("i"), s.n_unique().alias("j"), v.median().alias("k"),
+        x.quantile(0.3, interpolation="linear").alias("l"), x.median().alias("m"),
+        v.quantile(1, interpolation="linear").alias("n"), s.min().alias("o"), s.max().alias("p"),
+        pl.len().alias("q")), True
+
+
 def cases(left, right):
     yield from joins(left, right)
     yield from groups(left)
+    yield from sets(left, right)
+    yield from whole(left)
+    yield "head", left.head(7), True
     yield "sort 1", left.sort("k", nulls_last=True, maintain_order=True), True
     yield "sort 2", left.sort(["s", "g", "v"], descending=[True, False, True],
                               nulls_last=[True, False, False], maintain_order=True), True
@@ -157,27 +204,53 @@ def cases(left, right):
     yield "concat", pl.concat([left, right]), False
 
 
+def case(seed, kinds, left, right):
+    answers = []
+    for name, frame, is_ordered in [*cases(left.drop("t"), right), *expressions(left)]:
+        answers.append({"verb": name, "ordered": is_ordered, "rows": rows(frame)})
+    return {"seed": seed, "types": [list(pair) for pair in kinds.items()],
+            "left": rows(left), "right": rows(right), "answers": answers}
+
+
+def committed_case(seed):
+    rng = random.Random(seed)
+    key = KEYS[seed % len(KEYS)] if seed < len(KEYS) else rng.choice(KEYS)
+    kinds = {"k": key, "g": rng.choice(["int8", "bool", "string", "date"]),
+             "v": rng.choice(["int16", "int32", "int64"]), "x": "float64", "s": "string",
+             "t": "datetime"}
+    sizes = [(24, 18), (24, 18), (0, 6), (20, 0), (1, 1), (30, 24)][seed % 6]
+    nulls = [0.15, 0, 0.4][seed % 3]
+    left = table(rng, kinds, sizes[0], 12, nulls)
+    right = table(rng, kinds, sizes[1], 12, nulls).drop("t")
+    return case(seed, kinds, left, right)
+
+
+def wild_case(seed):
+    rng = random.Random(1_000_000 + seed)
+    kinds = {"k": rng.choice(KEYS), "g": rng.choice(KEYS),
+             "v": rng.choice(["int8", "int16", "int32", "int64"]), "x": "float64", "s": "string",
+             "t": "datetime"}
+    sizes = [rng.choice([0, 1, 2, 9, 40, 70]) for _ in range(2)]
+    left = wild_table(rng, kinds, sizes[0])
+    right = wild_table(rng, kinds, sizes[1]).drop("t")
+    if rng.random() < 0.5 and sizes[0] and sizes[1]:
+        # Rows that both sides have.
+        right = pl.concat([right, left.drop("t").sample(min(5, sizes[0]), seed=seed)])
+    return case(seed, kinds, left, right)
+
+
 def main():
-    out = []
-    for seed in range(12):
-        rng = random.Random(seed)
-        key = KEYS[seed % len(KEYS)] if seed < len(KEYS) else rng.choice(KEYS)
-        kinds = {"k": key, "g": rng.choice(["int8", "bool", "string", "date"]),
-                 "v": rng.choice(["int16", "int32", "int64"]), "x": "float64", "s": "string",
-                 "t": "datetime"}
-        sizes = [(24, 18), (24, 18), (0, 6), (20, 0), (1, 1), (30, 24)][seed % 6]
-        nulls = [0.15, 0, 0.4][seed % 3]
-        left = table(rng, kinds, sizes[0], 12, nulls)
-        right = table(rng, kinds, sizes[1], 12, nulls).drop("t")
-        answers = []
-        for name, frame, is_ordered in [*cases(left.drop("t"), right), *expressions(left)]:
-            answers.append({"verb": name, "ordered": is_ordered, "rows": rows(frame)})
-        out.append({
-            "seed": seed, "types": [list(pair) for pair in kinds.items()],
-            "left": rows(left), "right": rows(right), "answers": answers,
-        })
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--count", type=int, help="so many wild cases instead of the committed ones")
+    parser.add_argument("--output", type=pathlib.Path, default=OUT)
+    options = parser.parse_args()
+    if options.count is None:
+        out = [committed_case(seed) for seed in range(12)]
+    else:
+        out = [wild_case(seed) for seed in range(options.first, options.first + options.count)]
     lines = ",\n".join(json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in out)
-    OUT.write_text("[\n" + lines + "\n]\n", encoding="utf-8")
+    options.output.write_text("[\n" + lines + "\n]\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ final class MeteredCommunicator: Communicator {
     }
 
     var timeout: Duration? { base.timeout }
+    var channelCosts: ChannelCosts { base.channelCosts }
 
     // MARK: Point-to-point
 

@@ -93,7 +93,7 @@ extension Expression {
     /// times and text in ISO 8601.
     /// - Parameter strict: what does not fit (`"abc"`, NaN or 300 as int8) is an error that names
     ///   value and row; if false, it becomes null. A cast that can fail costs its verb one exchange
-    ///   of 120 bytes per pair of ranks, so that all ranks learn of it.
+    ///   of 136 bytes per pair of ranks, so that all ranks learn of it.
     /// - Throws: the verb it is part of throws `malformedValue`, on all ranks.
     public func cast(_ type: DataType, strict: Bool = true) -> Expression {
         Expression(.cast(node, type, isStrict: strict))

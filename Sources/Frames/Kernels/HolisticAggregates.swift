@@ -107,6 +107,11 @@ extension Kernels {
             Column(type: .float64, count: groups.count, values: buffer), counts, from: 2)
     }
 
+    /// The value so far (0 to 1) from one to its greater neighbour.
+    static func interpolated(_ low: Double, _ high: Double, _ part: Double) -> Double {
+        part == 0 || low == high ? low : low + (high - low) * part
+    }
+
     /// Values sorted within their group, then one look-up per group.
     private static func quantiles(
         _ column: Column, _ groups: Groups, _ share: Double
@@ -129,8 +134,7 @@ extension Kernels {
                 let below = min(Int(place), count - 1)
                 let low = values[order[start + below]]
                 let high = values[order[start + min(below + 1, count - 1)]]
-                let part = place - Double(below)
-                results[group] = part == 0 || low == high ? low : low + (high - low) * part
+                results[group] = interpolated(low, high, place - Double(below))
             }
             start += Int(lens.pointer(as: Int64.self)[group])
         }

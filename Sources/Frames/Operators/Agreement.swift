@@ -60,11 +60,11 @@ extension FrameError {
 }
 
 extension PlanStep {
-    /// A step of a frame failed its check on this rank. Tells the others if they are about to
-    /// exchange messages for the same step; the error to throw.
+    /// A step of a frame failed its check on this rank. Tells the others in the next exchange, of
+    /// this step or of a later one if this one needs none; the error to throw.
     func agreedFailure(_ error: FrameError) -> FrameError {
         let world = inputs[0].communicator
-        guard operation.exchanges, world.size > 1 else { return error }
+        guard world.size > 1 else { return error }
         var header = ExchangeHeader(fingerprint: 0)
         header.status = 1
         let headers = Array(repeating: header, count: world.size)

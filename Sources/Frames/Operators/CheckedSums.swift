@@ -32,4 +32,17 @@ extension StepRun {
         guard anyMayOverflow else { return }
         if let failure = try agree(on: own, isReplicated: false) { throw failure }
     }
+
+    /// Throws the overflow of the lowest rank that has one, on all ranks, where no rows move.
+    ///
+    /// Collective where a sum of 64-bit integers is asked for: one exchange of headers, as such a
+    /// sum may overflow on one rank alone. No message for others, which always fit, nor for
+    /// replicated rows, which overflow on all ranks.
+    func settleSums(
+        _ own: FrameError?, of columns: [Int], on input: Rows
+    ) throws(FrameError) {
+        if columns.isEmpty { return }
+        let isReplicated = input.partitioning == .replicated
+        if let failure = try agree(on: own, isReplicated: isReplicated) { throw failure }
+    }
 }

@@ -3,7 +3,7 @@
 import MessagePassing
 
 extension StepRun {
-    /// Right, full, semi and anti joins, as a query within this step: names and types were checked.
+    /// Right, semi and anti joins, as a query within this step: names and types were checked.
     func composedJoin(
         _ left: Rows, _ right: Rows, _ join: JoinSpecification
     ) throws(FrameError) -> Rows {
@@ -12,16 +12,7 @@ extension StepRun {
         switch join.kind {
         case .semi: result = try semiJoin(leftRows, rightRows, join)
         case .anti: result = try antiJoin(leftRows, rightRows, join.leftKeys, join.rightKeys)
-        case .right: result = try rightJoin(leftRows, rightRows, join)
-        default:
-            var leftJoin = join
-            leftJoin.kind = .left
-            let matched = try leftRows.join(rightRows, leftJoin)
-            let alone = try antiJoin(rightRows, leftRows, join.rightKeys, join.leftKeys)
-            result = try matched.concat(
-                alone.adding(
-                    "join", .project(columnsOfRight(join, left.table.schema, right.table.schema)),
-                    file: node.origin.file, line: node.origin.line))
+        default: result = try rightJoin(leftRows, rightRows, join)
         }
         return try taken(result)
     }
@@ -97,22 +88,6 @@ extension StepRun {
         return try joined.adding(
             "join", .project(zip(names, node.schema.names).map { col($0).as($1) }), file: "",
             line: 0)
-    }
-
-    /// The result's columns of a right row without a partner.
-    private func columnsOfRight(
-        _ join: JoinSpecification, _ left: Schema, _ right: Schema
-    ) -> [Expression] {
-        let ofLeft = left.fields.map { field in
-            if let position = join.leftKeys.firstIndex(of: field.name) {
-                return col(join.rightKeys[position]).as(field.name)
-            }
-            return lit(nullOf: field.type).as(field.name)
-        }
-        let ofRight = zip(
-            join.rightColumns(right), join.rightFields(left: left, right: right)
-        ).map { index, field in col(right.fields[index].name).as(field.name) }
-        return ofLeft + ofRight
     }
 
     /// Every left row beside every right row: the right side goes to all ranks.

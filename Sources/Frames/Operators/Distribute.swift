@@ -42,13 +42,24 @@ extension StepRun {
     func shuffle(
         _ table: Table, to placement: Placement, of keys: [String]
     ) throws(FrameError) -> [Table] {
-        switch placement {
-        case .hash(let positions):
-            return try shuffle(table, by: positions.map { keys[$0] })
-        case .blocks(let position, let blocks):
-            let index = table.schema.indices(of: [keys[position]])[0]
-            return try scatter(table) { part in
-                Destinations(blocks, of: part.columns[index])
+        try shuffle(table, to: placement, of: keys, unlessSkewed: KeySample()) ?? []
+    }
+
+    /// The same, unless a rank's sample is skewed: then nothing moves, and nil is returned on all.
+    func shuffle(
+        _ table: Table, to placement: Placement, of keys: [String], unlessSkewed sample: KeySample
+    ) throws(FrameError) -> [Table]? {
+        let rankCount = size
+        return try scatter(table, isSkewed: sample.isSkewed) { part in
+            switch placement {
+            case .hash(let positions):
+                let names = positions.map { keys[$0] }
+                return Destinations(
+                    hashing: part.schema.indices(of: names).map { part.columns[$0] },
+                    rowCount: part.rowCount, rankCount: rankCount)
+            case .blocks(let position, let blocks):
+                let index = part.schema.indices(of: [keys[position]])[0]
+                return Destinations(blocks, of: part.columns[index])
             }
         }
     }

@@ -11,14 +11,11 @@ extension StepRun {
         let raw = try rawTable(input, keys, partials)
         let keyIndices = Array(keys.indices)
         let first = partials.first(keyCount: keys.count)
-        watchSums(raw, partials.sums(keyCount: keys.count, ofParts: false))
-        var failure =
-            mayOverflow
-            ? overflow(
-                raw, keyCount: keys.count, partials.sums(keyCount: keys.count, ofParts: false))
-            : nil
+        let sums = partials.sums(keyCount: keys.count, ofParts: false)
+        watchSums(raw, sums)
+        var failure = mayOverflow ? overflow(raw, keyCount: keys.count, sums) : nil
         if size == 1 || input.partitioning.colocates(keys) {
-            if let failure { throw failure }
+            try settleSums(failure, of: sums, on: input)
             let columns = Kernels.groupBy([raw], keys: keyIndices, aggregates: first)
             return Rows(
                 table: result(columns, keyCount: keys.count, partials),

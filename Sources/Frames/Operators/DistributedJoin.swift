@@ -4,19 +4,28 @@
 import MessagePassing
 
 extension StepRun {
+    /// - Parameter join: inner, left or full; the other kinds are made of these.
     func join(
         _ left: Rows, _ right: Rows, _ join: JoinSpecification
     ) throws(FrameError) -> Rows {
         var (left, right) = (left, right)
-        if size == 1 || right.partitioning == .replicated {
-            let table = try joinPieces([left.table], [right.table], join)
+        if size == 1 || (left.partitioning, right.partitioning) == (.replicated, .replicated) {
+            let table = try joinPieces([left.table], [right.table], join, as: join.kind)
             return Rows(table: table, partitioning: left.partitioning.withoutOrder)
+        }
+        if right.partitioning == .replicated {
+            // A right row without any partner would be reported by every rank.
+            if join.kind != .full {
+                let table = try joinPieces([left.table], [right.table], join, as: join.kind)
+                return Rows(table: table, partitioning: left.partitioning.withoutOrder)
+            }
+            right = spread(right)
         }
         if left.partitioning == .replicated {
             // Every left row meets each right row once; but a left row without any partner would
             // be reported by every rank.
             if join.kind == .inner {
-                let table = try joinPieces([left.table], [right.table], join)
+                let table = try joinPieces([left.table], [right.table], join, as: .inner)
                 return Rows(
                     table: table,
                     partitioning: join.partitioning(ofRight: right, left: left.table.schema))
@@ -25,20 +34,55 @@ extension StepRun {
         }
         let leftPlacement = left.partitioning.placement(in: join.leftKeys)
         let rightPlacement = right.partitioning.placement(in: join.rightKeys)
+        if leftPlacement == nil && rightPlacement == nil {
+            return try moveAndJoin(left, right, join)
+        }
+        return try joinInPlace(left, right, join, leftPlacement, rightPlacement)
+    }
+
+    /// One side is where its keys belong: at most the other one moves.
+    private func joinInPlace(
+        _ left: Rows, _ right: Rows, _ join: JoinSpecification, _ leftPlacement: Placement?,
+        _ rightPlacement: Placement?
+    ) throws(FrameError) -> Rows {
         if let placement = leftPlacement {
-            let pieces =
-                placement == rightPlacement
-                ? [right.table] : try shuffle(right.table, to: placement, of: join.rightKeys)
-            let table = try joinPieces([left.table], pieces, join)
-            return Rows(table: table, partitioning: left.partitioning)
-        }
-        if let placement = rightPlacement {
-            let pieces = try shuffle(left.table, to: placement, of: join.leftKeys)
+            var pieces: [Table]? = [right.table]
+            if placement != rightPlacement {
+                let sample = sample(right.table, join.rightKeys)
+                pieces = try shuffle(
+                    right.table, to: placement, of: join.rightKeys, unlessSkewed: sample)
+                if pieces == nil {
+                    let heavy = try heavyKeys(
+                        KeySample(), sample, spreadable: (left: false, right: true))
+                    let moves = Moves(left: nil, right: placement)
+                    if !heavy.isEmpty {
+                        return try spreadJoin(left.table, right.table, join, heavy, moves)
+                    }
+                    pieces = try shuffle(right.table, to: placement, of: join.rightKeys)
+                }
+            }
             return Rows(
-                table: try joinPieces(pieces, [right.table], join),
-                partitioning: placement.partitioning(of: join.leftKeys))
+                table: try joinPieces([left.table], pieces ?? [], join, as: join.kind),
+                partitioning: left.partitioning)
         }
-        return try moveAndJoin(left, right, join)
+        guard let placement = rightPlacement else {
+            preconditionFailure("neither side is in place")
+        }
+        let sample = sample(left.table, join.leftKeys)
+        var pieces = try shuffle(
+            left.table, to: placement, of: join.leftKeys, unlessSkewed: sample)
+        if pieces == nil {
+            let heavy = try heavyKeys(
+                sample, KeySample(), spreadable: (left: true, right: false))
+            let moves = Moves(left: placement, right: nil)
+            if !heavy.isEmpty {
+                return try spreadJoin(left.table, right.table, join, heavy, moves)
+            }
+            pieces = try shuffle(left.table, to: placement, of: join.leftKeys)
+        }
+        return Rows(
+            table: try joinPieces(pieces ?? [], [right.table], join, as: join.kind),
+            partitioning: placement.partitioning(of: join.leftKeys))
     }
 
     /// Neither side is where it should be: one is sent to everyone, or both are shuffled. Which,
@@ -47,26 +91,44 @@ extension StepRun {
         _ left: Rows, _ right: Rows, _ join: JoinSpecification
     ) throws(FrameError) -> Rows {
         let carried = carriedSides(left.table, right.table, join)
+        let samples = (
+            left: sample(left.table, join.leftKeys), right: sample(right.table, join.rightKeys)
+        )
         var header = header()
-        header.facts = JoinFacts.own(left.table, right.table, join.kind, carried: carried)
+        let isSkewed = samples.left.isSkewed || samples.right.isSkewed
+        let costs = JoinCosts.costs(of: communicator)
+        header.facts = JoinFacts.own(
+            left.table, right.table, join.kind, carried: carried, isSkewed: isSkewed, costs)
         var facts = try joinFacts(header)
 
-        if facts.rightBytes <= facts.leftBytes / size {
+        switch facts.costs(join.kind, costs, size: size).best {
+        case .sendRight:
             let pieces = try gatherEverywhere(right.table)
             return Rows(
-                table: try joinPieces([left.table], pieces, join),
+                table: try joinPieces([left.table], pieces, join, as: join.kind),
                 partitioning: left.partitioning.withoutOrder)
-        }
-        if join.kind == .inner && facts.leftBytes <= facts.rightBytes / size {
+        case .sendLeft:
             let pieces = try gatherEverywhere(left.table)
             return Rows(
-                table: try joinPieces(pieces, [right.table], join),
+                table: try joinPieces(pieces, [right.table], join, as: .inner),
                 partitioning: join.partitioning(ofRight: right, left: left.table.schema))
+        case .shuffle: break
+        }
+        if facts.anySkewed {
+            let heavy = try heavyKeys(
+                samples.left, samples.right, spreadable: (left: true, right: true))
+            if !heavy.isEmpty {
+                let placement = Placement.hash(Array(join.leftKeys.indices))
+                return try spreadJoin(
+                    left.table, right.table, join, heavy,
+                    Moves(left: placement, right: placement))
+            }
         }
         if let carried, facts.allCarried {
             if !facts.knowsBuildRange(join.kind) {
                 header.facts = JoinFacts.own(
-                    left.table, right.table, join.kind, carried: carried, allRanges: true)
+                    left.table, right.table, join.kind, carried: carried, isSkewed: isSkewed,
+                    costs, allRanges: true)
                 facts = try joinFacts(header)
             }
             let (columns, placement) = try radixJoin(
@@ -78,8 +140,12 @@ extension StepRun {
         let rightPieces = try shuffle(right.table, by: join.rightKeys)
         let leftPieces = try shuffle(left.table, by: join.leftKeys)
         return Rows(
-            table: try joinPieces(leftPieces, rightPieces, join),
+            table: try joinPieces(leftPieces, rightPieces, join, as: join.kind),
             partitioning: .hash(join.leftKeys))
+    }
+
+    private func sample(_ table: Table, _ keys: [String]) -> KeySample {
+        KeySample(table, keys: table.schema.indices(of: keys), rankCount: size)
     }
 
     /// What all ranks' headers say together. Collective: one exchange.
@@ -97,7 +163,7 @@ extension StepRun {
     private func carriedSides(
         _ left: Table, _ right: Table, _ join: JoinSpecification
     ) -> (left: CarriedSide, right: CarriedSide)? {
-        guard join.leftKeys.count == 1,
+        guard join.kind != .full, join.leftKeys.count == 1,
             left.byteCount + right.byteCount <= ExchangeLimits.roundBytes,
             let leftSide = CarriedSide(
                 left, key: left.schema.indices(of: join.leftKeys)[0],
@@ -107,25 +173,6 @@ extension StepRun {
                 wanted: join.rightColumns(right.schema))
         else { return nil }
         return (leftSide, rightSide)
-    }
-
-    /// The join of this rank's rows. Local.
-    private func joinPieces(
-        _ left: [Table], _ right: [Table], _ join: JoinSpecification
-    ) throws(FrameError) -> Table {
-        let columns: [Column]
-        do {
-            columns = try Kernels.join(
-                left: left, right: right,
-                leftKeys: left[0].schema.indices(of: join.leftKeys),
-                rightKeys: right[0].schema.indices(of: join.rightKeys), kind: join.kind,
-                rightColumns: join.rightColumns(right[0].schema))
-        } catch {
-            var error = error
-            error.location = node.origin.description
-            throw error
-        }
-        return Table(schema: node.schema, columns: columns, rowCount: columns[0].count)
     }
 }
 

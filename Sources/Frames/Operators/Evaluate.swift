@@ -6,7 +6,7 @@ import MessagePassing
 extension StepRun {
     /// The columns that `expressions` compute from this rank's rows.
     ///
-    /// Local, unless an expression can fail (a strict cast): then one exchange of 120 bytes per
+    /// Local, unless an expression can fail (a strict cast): then one exchange of 136 bytes per
     /// pair of ranks tells all of a rank's failure.
     /// - Throws: the failure of the lowest rank, on all ranks.
     func evaluate(

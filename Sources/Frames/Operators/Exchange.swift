@@ -14,14 +14,24 @@ package enum ExchangeLimits {
 extension StepRun {
     /// Sends each row of `table` to the rank that `destinations` names for it.
     ///
-    /// Collective; size > 1. Cost: a header of 120 bytes and at most one message per pair of ranks
+    /// Collective; size > 1. Cost: a header of 136 bytes and at most one message per pair of ranks
     /// and round; each row is copied once into a message, none out of it.
     /// - Returns: the rows for this rank, in pieces, in the order of their senders, then in that
     ///   of the sender's rows.
     func scatter(
         _ table: Table, _ destinations: (Table) -> Destinations
     ) throws(FrameError) -> [Table] {
-        try exchange(table) { part in ScatterPacking(part, to: destinations(part)) }
+        try scatter(table, isSkewed: false, destinations) ?? []
+    }
+
+    /// The same, unless some rank says that its rows are skewed: then nothing moves, and nil is
+    /// returned on all. That travels in the header of the first round.
+    func scatter(
+        _ table: Table, isSkewed: Bool, _ destinations: (Table) -> Destinations
+    ) throws(FrameError) -> [Table]? {
+        try exchange(table, isSkewed: isSkewed) { part in
+            ScatterPacking(part, to: destinations(part))
+        }
     }
 
     /// Sends rows `ranges[r]`, consecutive and covering the table, to rank r. Collective; cost and
@@ -29,7 +39,7 @@ extension StepRun {
     func sendRanges(_ table: Table, _ ranges: [Range<Int>]) throws(FrameError) -> [Table] {
         // A round takes consecutive rows of the table, hence of each range what lies within.
         var start = 0
-        return try exchange(table) { part in
+        return try exchange(table, isSkewed: false) { part in
             let rows = start..<start + part.rowCount
             start = rows.upperBound
             return RangePacking(
@@ -39,13 +49,13 @@ extension StepRun {
                     return clamped.lowerBound - rows.lowerBound..<clamped.upperBound
                         - rows.lowerBound
                 })
-        }
+        } ?? []
     }
 
     /// Round after round until no rank has any left.
     private func exchange(
-        _ table: Table, _ pack: (Table) -> some Packing
-    ) throws(FrameError) -> [Table] {
+        _ table: Table, isSkewed: Bool, _ pack: (Table) -> some Packing
+    ) throws(FrameError) -> [Table]? {
         let table = try sharingCategories(table)
         var received = [[Table]](repeating: [], count: size)
         let rounds = Rounds(of: table)
@@ -53,8 +63,10 @@ extension StepRun {
         var moreRounds = true
         while moreRounds {
             let packing = pack(table.slice(rounds.rows(of: round)))
-            let headers = try open(
-                self.headers(for: packing, roundsLeft: rounds.left(after: round)))
+            var own = self.headers(for: packing, roundsLeft: rounds.left(after: round))
+            for rank in own.indices where isSkewed { own[rank].facts.0 = 1 }
+            let headers = try open(own)
+            if round == 0 && headers.contains(where: { $0.facts.0 != 0 }) { return nil }
             let tables = try transfer(packing, headers, of: table)
             for (rank, table) in tables.enumerated() where table.rowCount > 0 {
                 received[rank].append(table)

@@ -20,27 +20,14 @@ extension StepRun {
         let table = isInPlace ? raw : Kernels.concat(try shuffle(raw, by: keyNames))
         let failure =
             mayOverflow || anyMayOverflow ? overflow(table, keyCount: keys.count, sums) : nil
-        if isInPlace, let failure { throw failure }
-        try settleSums(failure)
+        if isInPlace {
+            try settleSums(failure, of: sums, on: input)
+        } else {
+            try settleSums(failure)
+        }
         return Rows(
             table: grouped(table, keyCount: keys.count, aggregates),
             partitioning: isInPlace ? input.partitioning.withoutOrder : .hash(keys))
-    }
-
-    /// All rows as one group, on rank 0, whose result goes to all.
-    private func wholeTable(
-        _ raw: Table, _ input: Rows, _ aggregates: [Aggregate], _ sums: [Int]
-    ) throws(FrameError) -> Rows {
-        guard size > 1, input.partitioning != .replicated else {
-            if mayOverflow, let failure = overflow(raw, keyCount: 0, sums) { throw failure }
-            return Rows(table: grouped(raw, keyCount: 0, aggregates), partitioning: .replicated)
-        }
-        let ranges = (0..<size).map { $0 == 0 ? 0..<raw.rowCount : 0..<0 }
-        let table = Kernels.concat(try sendRanges(raw, ranges))
-        try settleSums(anyMayOverflow ? overflow(table, keyCount: 0, sums) : nil)
-        let own =
-            rank == 0 ? grouped(table, keyCount: 0, aggregates) : Table(emptyWith: node.schema)
-        return Rows(table: Kernels.concat(try gatherEverywhere(own)), partitioning: .replicated)
     }
 
     /// Keys, then an operand per aggregate (of `len` a column of its input's length without nulls).
@@ -64,7 +51,7 @@ extension StepRun {
     }
 
     /// A row per group of this rank's rows. Local.
-    private func grouped(_ table: Table, keyCount: Int, _ aggregates: [Aggregate]) -> Table {
+    func grouped(_ table: Table, keyCount: Int, _ aggregates: [Aggregate]) -> Table {
         let keys = Array(table.columns.prefix(keyCount))
         let groups = Kernels.groups(table, keyCount: keyCount)
         let results = zip(aggregates, table.columns.dropFirst(keyCount)).map { aggregate, operand in

@@ -1,11 +1,18 @@
 // What ranks tell each other before they move the rows of a join, so that all take the same way.
 
+import MessagePassing
+
 /// Sizes and key ranges of both sides, summed up over ranks.
 struct JoinFacts {
     private(set) var leftBytes = 0
     private(set) var rightBytes = 0
     private(set) var leftRows = 0
     private(set) var rightRows = 0
+    /// Has some rank seen a key that may be heavy?
+    private(set) var anySkewed = false
+    /// What messages cost, as rank 0 has it.
+    private var latencySeconds = 0.0
+    private var bytesPerSecond = 0.0
     /// Can every rank take the radix join?
     private(set) var allCarried = true
     /// Per field of either side a bit, set if it may travel as an int32; the keys' bits are equal.
@@ -36,17 +43,29 @@ struct JoinFacts {
         return range.least <= range.greatest ? Int64(range.least)...Int64(range.greatest) : nil
     }
 
+    /// What the ways to join cost, with latency and bandwidth as all ranks know them.
+    func costs(_ kind: JoinKind, _ own: ChannelCosts, size: Int) -> JoinCosts {
+        var costs = own
+        costs.latencySeconds = latencySeconds
+        costs.bytesPerSecond = bytesPerSecond
+        costs.sharedBytesPerSecond = .infinity
+        return JoinCosts(
+            kind, leftBytes: leftBytes, rightBytes: rightBytes, size: size, costs: costs)
+    }
+
     private enum Flag {
         static let carried = 1
         static let leftRange = 2
         static let rightRange = 4
+        static let skewed = 8
     }
 
     /// What one rank contributes.
     /// - Parameter allRanges: those of both sides' keys, not only of its smaller side's.
     static func own(
         _ left: Table, _ right: Table, _ kind: JoinKind,
-        carried: (left: CarriedSide, right: CarriedSide)?, allRanges: Bool = false
+        carried: (left: CarriedSide, right: CarriedSide)?, isSkewed: Bool,
+        _ costs: ChannelCosts, allRanges: Bool = false
     ) -> ExchangeHeader.Facts {
         func range(_ side: CarriedSide?) -> KeyRange {
             guard let side, let range = Kernels.keyRange([side.key]) else { return KeyRange() }
@@ -62,10 +81,13 @@ struct JoinFacts {
             (carried == nil ? 0 : Flag.carried)
             | (tellsLeft || left.rowCount == 0 ? Flag.leftRange : 0)
             | (tellsRight || right.rowCount == 0 ? Flag.rightRange : 0)
+            | (isSkewed ? Flag.skewed : 0)
         return (
             left.byteCount, right.byteCount, left.rowCount, right.rowCount,
             flags, leftRange.least, leftRange.greatest, rightRange.least,
-            rightRange.greatest, carried.map(narrowFields) ?? 0
+            rightRange.greatest, carried.map(narrowFields) ?? 0,
+            Int(bitPattern: UInt(costs.latencySeconds.bitPattern)),
+            Int(bitPattern: UInt(costs.bytesPerSecond.bitPattern))
         )
     }
 
@@ -86,6 +108,9 @@ struct JoinFacts {
         guard [leftBytes, rightBytes, leftRows, rightRows].allSatisfy(claims.contains) else {
             return false
         }
+        let latency = Double(bitPattern: UInt64(UInt(bitPattern: facts.10)))
+        let bandwidth = Double(bitPattern: UInt64(UInt(bitPattern: facts.11)))
+        guard (0...1e6).contains(latency), bandwidth > 0 else { return false }
         if facts.4 & Flag.carried == 0 { return true }
         return leftBytes + rightBytes <= ExchangeLimits.roundBytes
             && leftRows <= leftBytes / 8 && rightRows <= rightBytes / 8
@@ -101,6 +126,11 @@ struct JoinFacts {
             rightBytes += facts.1
             leftRows += facts.2
             rightRows += facts.3
+            if source == 0 {
+                latencySeconds = Double(bitPattern: UInt64(UInt(bitPattern: facts.10)))
+                bytesPerSecond = Double(bitPattern: UInt64(UInt(bitPattern: facts.11)))
+            }
+            anySkewed = anySkewed || facts.4 & Flag.skewed != 0
             allCarried = allCarried && facts.4 & Flag.carried != 0
             knowsRange.left = knowsRange.left && facts.4 & Flag.leftRange != 0
             knowsRange.right = knowsRange.right && facts.4 & Flag.rightRange != 0

@@ -3,7 +3,7 @@
 
 import MessagePassing
 
-/// What opens each exchange of rows: 120 bytes for each rank, sent by one alltoall.
+/// What opens each exchange of rows: 136 bytes for each rank, sent by one alltoall.
 struct ExchangeHeader: BitwiseCopyable {
     /// 0; 1 if this rank's step failed its checks (`PlanStep.agreedFailure`) or one of its values
     /// (`StepRun.agree`); 2 if its integer sums may overflow (`StepRun.watchSums`).
@@ -15,8 +15,8 @@ struct ExchangeHeader: BitwiseCopyable {
     /// How many more rounds this rank needs after this one.
     var roundsLeft = 0
     /// Whatever else the operator's ranks must know of each other.
-    typealias Facts = (Int, Int, Int, Int, Int, Int, Int, Int, Int, Int)
-    var facts: Facts = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    typealias Facts = (Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int)
+    var facts: Facts = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
 /// A step of a plan being executed.
@@ -78,7 +78,7 @@ final class StepRun {
 
     /// Opens an exchange: tells rank r `headers[r]`, learns what each rank tells this one.
     ///
-    /// Collective. One alltoall of 120 bytes per pair of ranks.
+    /// Collective. One alltoall of 136 bytes per pair of ranks.
     /// - Throws: if some rank failed, or runs another step: the same error on every rank.
     /// - Parameter failure: why this rank's headers have a status.
     func open(

@@ -37,8 +37,8 @@ enum PlanOperation: Sendable {
     case describe
     case distribute(Distribution)
 
-    /// Do the ranks exchange messages for it, unless they know that they need not? A rank whose
-    /// step fails its check takes part in that exchange to tell the others.
+    /// Do the ranks exchange messages for it, unless they know that they need not? Only then is it
+    /// worth dropping columns before it.
     var exchanges: Bool {
         switch self {
         case .source, .project, .filter, .concat: false

@@ -86,7 +86,7 @@ public enum JoinKind: Sendable, Hashable {
     case anti
 
     /// Is it made of other verbs?
-    var isComposed: Bool { self != .inner && self != .left }
+    var isComposed: Bool { self == .right || self == .semi || self == .anti }
     /// Has its result the right side's columns?
     var hasRightColumns: Bool { self != .semi && self != .anti }
 }

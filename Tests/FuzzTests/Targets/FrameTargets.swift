@@ -52,9 +52,11 @@ extension FuzzTarget {
 
     private static var headerSeeds: [[UInt8]] {
         // Status, fingerprint, rows, blocks, rounds; then sizes of both sides of a join, flags,
-        // ranges of keys, narrow fields.
+        // ranges of keys, narrow fields, latency and bandwidth.
         let facts = [8000, 8000, 1000, 1000, 7, 5, 2000, 0, 500, 3]
-        let header = ([0, 1, 10, 20, 0] + facts).flatMap(word)
+        let costs = [1e-4, 4e8].map { Int(bitPattern: UInt($0.bitPattern)) }
+        let header = ([0, 1, 10, 20, 0] + facts + costs).flatMap(word)
+        require(ReceivedMessage.acceptsHeaders(header), "the seed is a header")
         return [header, header + header]
     }
 

@@ -39,7 +39,7 @@ extension Expression {
     /// Whatever `body` makes of this rank's rows of the column, as a column of as many values.
     ///
     /// Every rank calls it once, with its own rows, none included. It must not communicate. Costs
-    /// its verb one exchange of 120 bytes per pair of ranks, as `body` may fail on some.
+    /// its verb one exchange of 136 bytes per pair of ranks, as `body` may fail on some.
     /// - Throws: the verb it is part of throws `invalidArgument`, on all ranks, if `body` throws or
     ///   returns another type or number of values.
     public func map(

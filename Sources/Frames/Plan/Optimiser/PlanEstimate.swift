@@ -107,24 +107,46 @@ extension PlanEstimate {
         let left = self
         rowCount = join.kind.hasRightColumns ? max(rowCount, right.rowCount) : rowCount
         certainty = join.kind.hasRightColumns ? .about : .atMost
-        if size == 1 || right.partitioning == .replicated { return }
+        let isInPlace = right.partitioning == .replicated && join.kind != .full
+        if size == 1 || isInPlace { return }
+        if (left.partitioning, right.partitioning) == (.replicated, .replicated) { return }
+        if left.partitioning == .replicated && join.kind == .inner {
+            partitioning = .unknown
+            return
+        }
         let placement = left.partitioning.placement(in: join.leftKeys)
         if let placement {
             if placement != right.partitioning.placement(in: join.rightKeys) {
                 movement = "shuffles the right side to where the left one is"
             }
-        } else if right.partitioning.placement(in: join.rightKeys) != nil {
+            return
+        }
+        if right.partitioning.placement(in: join.rightKeys) != nil {
             movement = "shuffles the left side to where the right one is"
             partitioning = .hash(join.leftKeys)
-        } else if right.byteCount <= left.byteCount / size {
-            movement = "sends the right side to all"
-        } else if join.kind == .inner, left.byteCount <= right.byteCount / size {
-            movement = "sends the left side to all"
-            partitioning = .unknown
-        } else {
-            movement = "shuffles both sides by key"
-            partitioning = .hash(join.leftKeys)
+            return
         }
+        if !join.kind.hasRightColumns {
+            movement = "shuffles the right side's different keys, and the left side to them"
+            partitioning = .hash(join.leftKeys)
+            return
+        }
+        // A right join is a left one with sides exchanged; this rank's share stands for all others'.
+        let isRight = join.kind == .right
+        let (first, second) = isRight ? (right, left) : (left, right)
+        let costs = JoinCosts(
+            isRight ? .left : join.kind, leftBytes: first.byteCount * size,
+            rightBytes: second.byteCount * size, size: size,
+            costs: JoinCosts.costs(of: node.communicator))
+        switch costs.best {
+        case .sendRight:
+            movement = "sends the \(isRight ? "left" : "right") side to all"
+            if isRight { partitioning = .unknown }
+        case .sendLeft: (movement, partitioning) = ("sends the left side to all", .unknown)
+        case .shuffle:
+            (movement, partitioning) = ("shuffles both sides by key", .hash(join.leftKeys))
+        }
+        movement? += " (\(costs.reason(swapped: isRight)))"
     }
 
     private mutating func distribute(_ distribution: Distribution, _ size: Int) {

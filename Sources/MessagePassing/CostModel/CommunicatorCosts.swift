@@ -1,0 +1,18 @@
+// What a communicator's messages cost where its transport does not say: AWS's figures, as everywhere
+// in the cost model.
+
+extension Communicator {
+    /// Those of a direct connection between functions.
+    public var channelCosts: ChannelCosts { .default(.direct) }
+}
+
+extension StoreBacked {
+    /// Those of a Redis server.
+    public var channelCosts: ChannelCosts { .default(.redis) }
+}
+
+extension ChannelCosts {
+    fileprivate static func `default`(_ channel: Channel) -> ChannelCosts {
+        aws.first { $0.channel == channel } ?? aws[0]
+    }
+}
