@@ -86,7 +86,8 @@ struct MeasuredCostsTests {
         defer { unlink(&path) }
         _ = Array(text.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         close(descriptor)
-        return try body(String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        let name = path.dropLast().map { UInt8(bitPattern: $0) }
+        return try body(String(decoding: name, as: UTF8.self))
     }
 
     @Test("replace the defaults of the channels that were measured, and change the choice")
