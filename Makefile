@@ -32,7 +32,7 @@ data: ## Fetch the input of the flights workload into data/ (once)
 	@python3 scripts/fetch_flights.py
 
 .PHONY: compare
-compare: build ## Run the same dataframe program on every transport here, about 10 minutes
+compare: build ## Run the same dataframe program on every transport here, about 5 minutes
 	@scripts/compare $(RELEASE)
 
 .PHONY: compare-all
