@@ -291,6 +291,7 @@ extension Engine {
         state.pointee.hasNews = true
         enqueue(FrameHeader(type: .credit), on: link)
         if !link.pointee.isWriteBlocked { flush(link) }
+        if link.pointee.saidBye, link.pointee.queue.isEmpty { finishReading(link) }
     }
 
     /// The peer has said bye, and nothing else comes. The end of the stream is left unread: TLS

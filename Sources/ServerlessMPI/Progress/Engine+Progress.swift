@@ -22,10 +22,11 @@ extension Engine {
                 guard link.pointee.isAttached else { return lookEverywhere() }
                 progressed = flush(link) || progressed
             }
+            // Of two ranks, too: a new connection in place of a broken one is news to the poller.
             let isTurnOfOthers =
                 everywhere || state.pointee.passes & 63 == 0
-                || (state.pointee.blockedLinkCount > 0 && !progressed)
-            if !isTurnOfOthers || size == 2 { return progressed }
+                || (state.pointee.blockedLinkCount > 0 && !progressed && size > 2)
+            guard isTurnOfOthers else { return progressed }
         }
         return lookEverywhere() || progressed
     }
