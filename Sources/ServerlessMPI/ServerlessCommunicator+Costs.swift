@@ -6,14 +6,14 @@ extension ServerlessCommunicator {
     /// Of ranks on one host those of its loopback interface, else those of a connection between
     /// functions. The same on all ranks.
     public var channelCosts: ChannelCosts {
-        isOnOneHost ? .loopback : .aws(.direct)
+        isOnOneHost ? .loopback : .default(.direct)
     }
 }
 
 extension MultichannelCommunicator {
     /// Those of its links, as `SERVERLESS_MPI_COST_MODEL` has them if it is set.
     public var channelCosts: ChannelCosts {
-        job.costs.channels.first { $0.channel == slowestLink } ?? .aws(slowestLink)
+        job.costs.channels.first { $0.channel == slowestLink } ?? .default(slowestLink)
     }
 }
 
@@ -22,8 +22,4 @@ extension ChannelCosts {
     fileprivate static let loopback = ChannelCosts(
         channel: .direct, latencySeconds: 8e-6, bytesPerSecond: 2e9,
         origin: "default for one host")
-
-    fileprivate static func aws(_ channel: Channel) -> ChannelCosts {
-        aws.first { $0.channel == channel } ?? aws[0]
-    }
 }

@@ -94,15 +94,9 @@ import Testing
             ] {
                 let right = try right.renamed(["k", "w"])
                 for kind in Self.kinds {
-                    let spread = try run([left, right], ranks: ranks, spreads: true) {
+                    try expectSame([left, right], ranks, "\(name) heavy, \(kind) on \(type)") {
                         try $0[0].join($0[1], on: "k", how: kind)
                     }
-                    let alone = try run([left, right], ranks: 1, spreads: false) {
-                        try $0[0].join($0[1], on: "k", how: kind)
-                    }
-                    #expect(
-                        tally(spread.rows) == tally(alone.rows),
-                        "\(name) heavy, \(kind) on \(type), \(ranks) ranks")
                 }
             }
         }
@@ -119,14 +113,9 @@ import Testing
             ("both", nulls, try nulls.renamed(["k", "w"])),
         ] {
             for kind in Self.kinds {
-                let spread = try run([left, right], ranks: ranks, spreads: true) {
+                try expectSame([left, right], ranks, "\(name), \(kind)") {
                     try $0[0].join($0[1], on: "k", how: kind)
                 }
-                let alone = try run([left, right], ranks: 1, spreads: false) {
-                    try $0[0].join($0[1], on: "k", how: kind)
-                }
-                #expect(
-                    tally(spread.rows) == tally(alone.rows), "\(name), \(kind), \(ranks) ranks")
             }
         }
     }
@@ -170,10 +159,18 @@ import Testing
             ),
         ]
         for (name, verb) in verbs {
-            let spread = try run([left, right], ranks: ranks, spreads: true, verb)
-            let alone = try run([left, right], ranks: 1, spreads: false, verb)
-            #expect(tally(spread.rows) == tally(alone.rows), "\(name), \(ranks) ranks")
+            try expectSame([left, right], ranks, name, verb)
         }
+    }
+
+    /// Several ranks that spread have the rows of one rank.
+    private func expectSame(
+        _ tables: [Table], _ ranks: Int, _ what: String,
+        _ verb: @escaping @Sendable ([Frame]) throws -> Frame
+    ) throws {
+        let spread = try run(tables, ranks: ranks, spreads: true, verb)
+        let alone = try run(tables, ranks: 1, spreads: false, verb)
+        #expect(tally(spread.rows) == tally(alone.rows), "\(what), \(ranks) ranks")
     }
 
     @Test func `sides without a heavy key cost nothing more`() throws {

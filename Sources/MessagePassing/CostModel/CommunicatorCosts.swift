@@ -12,7 +12,8 @@ extension StoreBacked {
 }
 
 extension ChannelCosts {
-    fileprivate static func `default`(_ channel: Channel) -> ChannelCosts {
+    /// AWS's figures of a channel.
+    package static func `default`(_ channel: Channel) -> ChannelCosts {
         aws.first { $0.channel == channel } ?? aws[0]
     }
 }

@@ -23,17 +23,8 @@ extension Engine {
         {
             return done
         }
-        let index = requests.take()
+        let index = takeSend(bytes, in: space, to: destination, tag: tag, call: call)
         let request = requests.pointer(index)
-        request.pointee.kind = .send
-        request.pointee.peer = Int32(peer)
-        request.pointee.communicator = space.number
-        request.pointee.source = Int32(destination)
-        request.pointee.tag = tag.rawValue
-        request.pointee.call = call
-        request.pointee.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
-        request.pointee.capacity = bytes.count
-        request.pointee.byteCount = bytes.count
         guard let link = links[peer] ?? demandLink(to: peer) else {
             sendToSelf(index, in: space, isSynchronous: isSynchronous)
             return RequestHandle(rawValue: requests.name(index))
@@ -63,6 +54,26 @@ extension Engine {
             if !link.pointee.isWriteBlocked { flush(link) }
         }
         return RequestHandle(rawValue: requests.name(index))
+    }
+
+    /// The slot of a new send.
+    @inline(__always)
+    func takeSend(
+        _ bytes: UnsafeRawBufferPointer, in space: MessageSpace, to destination: Int, tag: Tag,
+        call: UInt64
+    ) -> UInt32 {
+        let index = requests.take()
+        let request = requests.pointer(index)
+        request.pointee.kind = .send
+        request.pointee.peer = Int32(space.group[destination])
+        request.pointee.communicator = space.number
+        request.pointee.source = Int32(destination)
+        request.pointee.tag = tag.rawValue
+        request.pointee.call = call
+        request.pointee.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+        request.pointee.capacity = bytes.count
+        request.pointee.byteCount = bytes.count
+        return index
     }
 
     /// Where the copy of a payload goes that must outlive its connection; an empty piece where none

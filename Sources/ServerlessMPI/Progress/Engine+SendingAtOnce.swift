@@ -29,17 +29,7 @@ extension Engine {
         fillIn(&header, on: link)
         let written = write(header, bytes, on: link)
         if written == FrameHeader.byteCount + bytes.count { return .completed }
-        let index = requests.take()
-        let request = requests.pointer(index)
-        request.pointee.kind = .send
-        request.pointee.peer = link.pointee.peer
-        request.pointee.communicator = space.number
-        request.pointee.source = Int32(destination)
-        request.pointee.tag = tag.rawValue
-        request.pointee.call = call
-        request.pointee.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
-        request.pointee.capacity = bytes.count
-        request.pointee.byteCount = bytes.count
+        let index = takeSend(bytes, in: space, to: destination, tag: tag, call: call)
         let frame = append(header, payload: bytes.baseAddress, request: index, on: link)
         frames[frame].isEager = true
         frames[frame].written = max(0, written)
