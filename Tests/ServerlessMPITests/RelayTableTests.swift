@@ -109,6 +109,35 @@ import Testing
         #expect(bench.table.relays.pairCount == 0)
     }
 
+    @Test func `a rank that comes back is offered again what it has not come for`() throws {
+        var bench = Bench()
+        for rank in 0..<3 {
+            let request = JobTableTests.request(rank, size: 3, id: "rank \(rank)")
+            try bench.say(.join(request), on: UInt64(rank))
+        }
+        let ticket = try #require(bench.welcome(1)?.ticket)
+        try bench.say(.relay(peer: 1), on: 0)
+        try bench.say(.relay(peer: 2), on: 1)
+        let own = try #require(Self.offer(bench, 1))
+        #expect(own.peer == 2)
+        #expect(Self.claim(&bench, own.token, 50) == .waiting)
+        // Rank 0 waits at the relay; the offer to rank 1 was lost with its connection.
+        #expect(Self.claim(&bench, try #require(Self.offer(bench, 0)).token, 51) == .waiting)
+        try bench.end(1)
+        try bench.say(
+            .join(JobTableTests.request(1, size: 3, id: "rank 1", ticket: ticket)), on: 11)
+        let again = bench.messages(11).compactMap { message in
+            if case .relay(let peer, let token) = message { (peer, token) } else { nil }
+        }
+        #expect(again.map(\.0) == [0], "its token for the relay to rank 2 is used")
+        guard case .paired(_, let first) = Self.claim(&bench, try #require(again.first).1, 52)
+        else {
+            Issue.record("not paired")
+            return
+        }
+        #expect(first == ConnectionID(number: 51))
+    }
+
     @Test func `relays that are in use have no deadline`() throws {
         var bench = try Self.running(2)
         try bench.say(.relay(peer: 1), on: 0)

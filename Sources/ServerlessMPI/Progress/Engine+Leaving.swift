@@ -46,11 +46,11 @@ extension Engine {
     /// Longer than the control thread tries.
     private static let reconnectionTimeout = Duration.seconds(15)
 
-    /// Does this rank, with the peer's bye, not know whether the peer has its own? A peer behind a
-    /// relay that has not cannot leave.
+    /// Does this rank, with the peer's bye, not know whether the peer has its own? If the connection
+    /// breaks now, the peer may wait for another to learn that its bye has come.
     static func awaitsAcknowledgement(_ link: LinkPointer) -> Bool {
-        link.pointee.hasLeft && link.pointee.isResumable && link.pointee.isRelayed
-            && link.pointee.saidBye && !link.pointee.queue.isEmpty && !link.pointee.isWriteClosed
+        link.pointee.hasLeft && link.pointee.isResumable && link.pointee.saidBye
+            && !link.pointee.queue.isEmpty && !link.pointee.isWriteClosed
     }
 
     static func awaitsConnection(_ link: LinkPointer?) -> Bool {
@@ -58,10 +58,11 @@ extension Engine {
         return awaitsAcknowledgement(link)
     }
 
-    /// Ends this rank's direction, if all is written.
+    /// Ends this rank's direction, if all is written. On a link that survives, the peer's bye is
+    /// yet to be answered.
     func shutDownIfWritten(_ link: LinkPointer) {
         guard link.pointee.isAttached, !link.pointee.isWriteClosed, !link.pointee.isRelayed,
-            !link.pointee.isShutDown, !link.pointee.hasQueue, !link.pointee.queue.isHeld
+            !link.pointee.isResumable, !link.pointee.isShutDown, !link.pointee.hasQueue
         else { return }
         link.pointee.isShutDown = true
         shutdown(link.pointee.socket, Int32(SHUT_WR))
@@ -74,7 +75,12 @@ extension Engine {
         }
         enqueue(FrameHeader(type: .bye), on: link)
         link.pointee.saidBye = true
-        if link.pointee.isAttached { flush(link) }
+        if link.pointee.isAttached {
+            flush(link)
+        } else if Self.awaitsAcknowledgement(link) {
+            // The connection broke after the peer's bye, and until now nobody here needed another.
+            resumer?(Int(link.pointee.peer), link.pointee.incarnation)
+        }
     }
 
     static func isEnded(_ link: LinkPointer?) -> Bool {

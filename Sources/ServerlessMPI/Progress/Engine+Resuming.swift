@@ -107,11 +107,15 @@ extension Engine {
         guard !isClosed, !state.pointee.isTroubled, let resumer else { return }
         _ = attachArrivals()
         for case let link? in links
-        where link.pointee.isResumable && link.pointee.isAttached && !link.pointee.hasLeft {
+        where link.pointee.isResumable && link.pointee.isAttached
+            && (!link.pointee.hasLeft || Self.awaitsAcknowledgement(link))
+        {
             guard Socket.isDead(link.pointee.socket) else { continue }
             let incarnation = link.pointee.incarnation
             while link.pointee.isAttached, !state.pointee.isTroubled, read(link) {}
-            guard link.pointee.isAttached, !link.pointee.hasLeft else { continue }
+            guard link.pointee.isAttached,
+                !link.pointee.hasLeft || Self.awaitsAcknowledgement(link)
+            else { continue }
             cut(link)
             resumer(Int(link.pointee.peer), incarnation)
         }

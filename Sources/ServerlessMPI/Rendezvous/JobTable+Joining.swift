@@ -98,8 +98,9 @@ extension JobTable {
                 jobs[name]?.start()
                 sendRosters(name, to: nil)
                 note(name, "all ranks are there")
-            } else if jobs[name]?.phase == .running, jobs[name]?.isRestored == false {
-                sendRosters(name, to: connection)
+            } else if jobs[name]?.phase == .running {
+                if jobs[name]?.isRestored == false { sendRosters(name, to: connection) }
+                offerAgain(name, rank, connection)
             }
         }
     }

@@ -34,6 +34,14 @@ extension JobTable {
             .send(ServerMessage.relay(peer: seat.rank, theirs).encoded, to: other))
     }
 
+    /// A rank that is back may have missed offers, and its peers wait at the relay.
+    mutating func offerAgain(_ job: String, _ rank: Int, _ connection: ConnectionID) {
+        for (peer, token) in relays.openOffers(job: job, rank: rank) {
+            effects.append(
+                .send(ServerMessage.relay(peer: peer, token).encoded, to: connection))
+        }
+    }
+
     private mutating func refuse(_ connection: ConnectionID, _ peer: Int, _ reason: String) {
         let cause = MPIError(.unsupported, operation: "relay", reason: reason, peer: peer)
         effects.append(

@@ -23,7 +23,9 @@ struct RelayTable {
     private struct Pair {
         let ranks: Ranks
         var deadline: ContinuousClock.Instant?
-        var tokens: [RelayToken]
+        /// Those that nobody has shown yet.
+        var low: RelayToken?
+        var high: RelayToken?
         var waiting: ConnectionID?
     }
 
@@ -60,7 +62,7 @@ struct RelayTable {
         nextNumber += 1
         let (one, other) = (makeToken(), makeToken())
         let deadline = now + limits.relayTokenLifetime
-        pairs[pair] = Pair(ranks: ranks, deadline: deadline, tokens: [one, other])
+        pairs[pair] = Pair(ranks: ranks, deadline: deadline, low: one, high: other)
         tokens[one] = pair
         tokens[other] = pair
         offers[ranks] = pair
@@ -73,6 +75,16 @@ struct RelayTable {
         return (one, other, replaced)
     }
 
+    /// What this rank has been offered and has not come for, by peer. It may not have heard of it.
+    func openOffers(job: String, rank: Int) -> [(peer: Int, token: RelayToken)] {
+        offers.compactMap { ranks, id in
+            guard ranks.job == job, let pair = pairs[id] else { return nil }
+            if ranks.low == rank { return pair.low.map { (ranks.high, $0) } }
+            if ranks.high == rank { return pair.high.map { (ranks.low, $0) } }
+            return nil
+        }.sorted { $0.0 < $1.0 }
+    }
+
     /// A connection shows a token.
     mutating func claim(
         _ token: RelayToken, by connection: ConnectionID, now: ContinuousClock.Instant
@@ -81,7 +93,7 @@ struct RelayTable {
             return .refused
         }
         tokens[token] = nil
-        pairs[id]?.tokens.removeAll { $0 == token }
+        if pairs[id]?.low == token { pairs[id]?.low = nil } else { pairs[id]?.high = nil }
         guard let other = pairs[id]?.waiting else {
             pairs[id]?.waiting = connection
             return .waiting
@@ -96,7 +108,7 @@ struct RelayTable {
     @discardableResult
     mutating func end(_ id: PairID) -> ConnectionID? {
         guard let pair = pairs.removeValue(forKey: id) else { return nil }
-        for token in pair.tokens { tokens[token] = nil }
+        for token in [pair.low, pair.high].compactMap(\.self) { tokens[token] = nil }
         if offers[pair.ranks] == id { offers[pair.ranks] = nil }
         let count = countOfJob[pair.ranks.job, default: 1] - 1
         countOfJob[pair.ranks.job] = count > 0 ? count : nil

@@ -39,6 +39,8 @@ final class SimulatedNetwork {
     /// Does a process listen there?
     var listens: (Int) -> Bool = { _ in false }
     var isAlive: (Int) -> Bool = { _ in true }
+    /// Has the rank closed its links because it leaves, rather than one because that is broken?
+    var hasLeft: (Int) -> Bool = { _ in false }
 
     init(_ clock: SimulationClock, ranks: Int, seed: UInt64) {
         self.clock = clock
@@ -234,11 +236,11 @@ extension SimulatedNetwork {
             switch end.readEngine(limit) {
             case .bytes(let bytes): send(.bytes(bytes), from: end)
             case .nothing: return
-            case .end:
+            case .closed:
+                guard hasLeft(end.rank) else { return hangUp(end) }
                 end.hasEnded = true
                 send(.end, from: end)
                 if end.hasPeerEnded { remove(end) }
-            case .reset: return hangUp(end)
             }
         }
     }

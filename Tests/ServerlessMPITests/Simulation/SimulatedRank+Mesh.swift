@@ -30,6 +30,7 @@ extension SimulatedRank {
             network.ends[rank].append(end)
             clock.after(network.delay() * 3) { [server] in server.meet(end, token) }
         case .requestRelay(let peer):
+            note("rank \(rank) asks for a relay to \(peer)")
             if call?.isOpenAtRank == true {
                 say(.relay(peer: peer))
             } else {

@@ -162,7 +162,8 @@ final class SimulatedRank {
         isDone = true
         doneAt = clock.now
         machine = nil
-        for end in network.ends[rank] { network.hangUp(end) }
+        // What has been closed in order is the kernel's.
+        for end in network.ends[rank] where !end.hasEnded { network.hangUp(end) }
         if let call, call.isOpenAtRank { server.hangUp(call) }
         note("rank \(rank) is done\(firstCause == nil ? "" : ", failed")")
     }
@@ -263,8 +264,10 @@ extension SimulatedRank {
             }
         case .failed(let cause): fail(cause)
         case .relay(let peer, let token):
+            note("rank \(rank) is offered a relay to \(peer)")
             machine?.relayOffered(to: peer, token, now: clock.now)
         case .relayRefused(let peer, let cause):
+            note("rank \(rank) is refused a relay to \(peer)")
             machine?.relayRefused(to: peer, cause.reason, now: clock.now)
         case .farewell: finish()
         }

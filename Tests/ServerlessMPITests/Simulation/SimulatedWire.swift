@@ -66,16 +66,19 @@ final class WireEnd {
 
     deinit { if socket >= 0 { close(socket) } }
 
-    /// The engine gets the other end of a new pair.
+    /// The engine gets the other end of a new pair. One byte of the engine's direction always stays
+    /// unread: a local socket that is closed with unread bytes is a reset to the other end.
     func adopt() -> Int32 {
         var pair: [Int32] = [-1, -1]
         socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair)
         for socket in pair { _ = fcntl(socket, F_SETFL, O_NONBLOCK) }
         socket = pair[0]
+        var unread: UInt8 = 0
+        send(pair[1], &unread, 1, 0)
         return pair[1]
     }
 
-    /// This end is no more; the engine reads what there is and then the end.
+    /// This end is no more; the engine reads what there is and then the reset.
     func shut() {
         state = .closed
         unread = []
@@ -96,14 +99,21 @@ final class WireEnd {
         return true
     }
 
-    enum Reading { case bytes([UInt8]), nothing, end, reset }
+    enum Reading { case bytes([UInt8]), nothing, closed }
 
     /// What the engine has written, at most so many bytes.
     func readEngine(_ limit: Int) -> Reading {
-        var buffer = [UInt8](repeating: 0, count: limit)
-        let count = buffer.withUnsafeMutableBytes { recv(socket, $0.baseAddress, limit, 0) }
-        if count > 0 { return .bytes(Array(buffer.prefix(count))) }
-        if count == 0 { return .end }
-        return errno == EAGAIN ? .nothing : .reset
+        var buffer = [UInt8](repeating: 0, count: limit + 1)
+        let count = buffer.withUnsafeMutableBytes {
+            recv(socket, $0.baseAddress, $0.count, Int32(MSG_PEEK))
+        }
+        if count > 1 {
+            let bytes = Array(buffer[1..<count])
+            recv(socket, &buffer, count - 1, 0)
+            return .bytes(bytes)
+        }
+        var watch = pollfd(fd: socket, events: 0, revents: 0)
+        poll(&watch, 1, 0)
+        return watch.revents & Int16(POLLHUP) != 0 ? .closed : .nothing
     }
 }

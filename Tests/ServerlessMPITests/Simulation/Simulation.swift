@@ -58,6 +58,7 @@ final class Simulation {
         network.hear = { [unowned self] in ranks[$0.rank].wake() }
         network.listens = { [unowned self] in ranks[$0].machine != nil }
         network.isAlive = { [unowned self] in ranks[$0].isRunning }
+        network.hasLeft = { [unowned self] in ranks[$0].engine?.isClosed == true }
         server.deliver = { [unowned self] message, call in receive(message, call) }
         server.lost = { [unowned self] call in lose(call) }
         server.note = { [unowned self] in note($0) }
