@@ -138,14 +138,30 @@ import Testing
         #expect(pair.wishes.number == 0 && pair.links[1].pointee.isAttached)
     }
 
-    @Test("a failure after a bye is heard", arguments: [CandidateKind.host, .relayed])
-    func failure(candidate: CandidateKind) throws {
+    @Test("who is known to have left needs no bye, however alive its connection looks")
+    func knownDeparture() throws {
+        let pair = try Pair()
+        defer { pair.close() }
+        pair.farewell()
+        pair.engines[1].linkIsLost(
+            to: 0, cause: MPIError(.peerLost, operation: "resume", reason: "for the test"),
+            hasDeparted: true)
+        pair.sayBye(1)
+        #expect(Engine.isEnded(pair.links[1]) && Engine.isDelivered(pair.links[1]))
+        #expect(pair.engines[1].failure == nil && pair.wishes.number == 0)
+    }
+
+    @Test(
+        "a failure after a bye is heard, by who stays and by who has said it", arguments: 0...1,
+        [CandidateKind.host, .relayed])
+    func failure(failing: Int, candidate: CandidateKind) throws {
         let pair = try Pair(candidate: candidate)
         defer { pair.close() }
         pair.farewell()
         let cause = MPIError(.aborted, operation: "leave", reason: "for the test")
-        pair.engines[0].jobFailed(cause)
-        #expect(pair.move { pair.engines[1].failure != nil })
-        #expect(pair.engines[1].failure == cause)
+        pair.engines[failing].jobFailed(cause)
+        let other = pair.engines[1 - failing]
+        #expect(pair.move { other.failure != nil })
+        #expect(other.failure == cause)
     }
 }

@@ -159,6 +159,26 @@ import Testing
         #expect(high.actions() == [.adopt(1, peer: 0), .close(2)])
     }
 
+    @Test func `a peer that does not come to the relay is asked to another one, ever later`() {
+        var low = Self.bench(rank: 0, [], isDirectHopeless: true)
+        var high = Self.bench(rank: 1, [], isDirectHopeless: true)
+        #expect(low.actions() == [.requestRelay(peer: 1)])
+        for number in 1...3 {
+            low.machine.relayOffered(to: 1, Self.token, now: low.now)
+            high.machine.relayOffered(to: 0, Self.token, now: high.now)
+            #expect(low.actions().last == .dialRelayed(number, peer: 1, Self.token))
+            _ = high.actions()
+            let wait = RelayedAttempt.answerTimeout * number
+            #expect(low.pass(wait - .milliseconds(1)).isEmpty)
+            #expect(low.pass(.milliseconds(1)) == [.requestRelay(peer: 1)])
+            #expect(high.pass(wait).isEmpty, "one of them asks")
+        }
+        low.machine.relayOffered(to: 1, Self.token, now: low.now)
+        _ = low.actions()
+        low.machine.authenticated(4)
+        #expect(low.pass(.seconds(20)) == [.nominate(4)], "who has come is not asked again")
+    }
+
     @Test func `a later offer replaces the connection that an earlier one has led to`() {
         var bench = Self.bench(rank: 1, [])
         _ = bench.actions()

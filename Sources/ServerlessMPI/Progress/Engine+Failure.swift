@@ -85,14 +85,15 @@ extension Engine {
         return awaitVerdict()
     }
 
-    /// Tells peers that can be told without waiting. The others see the connection end.
+    /// Tells peers that can be told without waiting, on links that survive also those that have said
+    /// bye: they may wait for others. The rest see the connection end.
     private func notifyPeers(_ cause: MPIError) {
         guard abortNotice.isEmpty else { return }
         abortNotice = AbortCause.encode(cause)
         abortNotice.withUnsafeBytes { payload in
             for case let link? in links
             where link.pointee.isAttached && !link.pointee.isWriteClosed
-                && !link.pointee.hasLeft && !isMidFrame(link) && !link.pointee.queue.isHeld
+                && (!link.pointee.hasLeft || link.pointee.isResumable) && !isMidFrame(link) && !link.pointee.queue.isHeld
             {
                 let frame = FrameHeader(type: .abort, payloadByteCount: payload.count)
                 enqueue(frame, payload: payload.baseAddress, on: link)

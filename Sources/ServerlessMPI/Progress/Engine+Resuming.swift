@@ -83,10 +83,10 @@ extension Engine {
         _ = attachArrivals()
         guard !isClosed, links.indices.contains(peer), let link = links[peer] else { return }
         while link.pointee.isAttached, !state.pointee.isTroubled, read(link) {}
-        guard !link.pointee.isAttached else { return }
+        guard link.pointee.hasLeft || !link.pointee.isAttached else { return }
         guard link.pointee.hasLeft || hasDeparted else { return suspect(cause) }
         // As good as its bye: who still needs something of it will be told so. And nobody is there
-        // any more to have this rank's.
+        // any more to have this rank's, whatever the old connection looks like.
         link.pointee.hasLeft = true
         link.pointee.isWriteClosed = true
         state.pointee.hasNews = true

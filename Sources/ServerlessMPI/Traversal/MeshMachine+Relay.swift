@@ -13,7 +13,8 @@ extension MeshMachine {
         guard peers.indices.contains(peer), let found = peers[peer], !found.isLinked,
             let relay = found.relay, !relay.isHopeless
         else { return }
-        peers[peer]?.relay?.askAt = nil
+        // The peer may never come: what it was told, or its connection to the relay, may be lost.
+        peers[peer]?.relay?.askAt = relay.askAgainAfterOffer(now)
         // The nomination of one that is authenticated may be on its way.
         if let older = relay.connection, !found.authenticated.contains(older) {
             abandon(older, of: peer)

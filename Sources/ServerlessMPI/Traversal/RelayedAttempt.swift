@@ -23,12 +23,13 @@ struct RelayedAttempt {
     static let delayPerPeer = Duration.milliseconds(5)
     /// A peer that has been reached, but not yet authenticated, holds the request back no longer.
     static let patience = Duration.seconds(1)
-    /// A request without an answer is repeated.
+    /// A request without an answer is repeated; one whose relay the peer does not come to, later
+    /// each time, as both may just be slow.
     static let answerTimeout = Duration.seconds(3)
     static let longestRetry = Duration.seconds(1)
     private static let maximumRequests = 8
 
-    /// The lower rank asks at this time; nil on the higher one, or while one is on its way.
+    /// The lower rank asks at this time; nil on the higher one.
     var askAt: ContinuousClock.Instant?
     /// Until then a request waits for a peer that can be reached, but is slow to shake hands.
     var patienceEnds: ContinuousClock.Instant
@@ -58,6 +59,11 @@ struct RelayedAttempt {
     /// How long direct attempts are given before relays of any kind are tried.
     static func delay(_ roundTripTime: Duration, peerCount: Int) -> Duration {
         max(shortestDelay, roundTripTime * 3) + delayPerPeer * peerCount
+    }
+
+    /// When to ask once more if the relay that is offered now leads to nothing.
+    func askAgainAfterOffer(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        asks ? now + Self.answerTimeout * max(requests, 1) : nil
     }
 
     /// The relayed connection broke before it was chosen.

@@ -206,19 +206,29 @@ extension SimulatedNetwork {
         var count = 0
         if case .bytes(let bytes) = item { count = bytes.count }
         end.bytesUnderWay += count
-        guard let other = end.other, !end.isBlackHole else { return }
+        guard !end.isBlackHole else { return }
         var at = clock.now + delay() * (end.isRelayed ? 2 : 1)
         // TCP sends again what a blackout has swallowed.
-        at = max(
-            at, hosts[end.rank].darkUntil + oneWay, hosts[other.rank].darkUntil + oneWay,
-            end.latestArrival ?? at)
+        at = max(at, hosts[end.rank].darkUntil + oneWay, end.latestArrival ?? at)
+        if let other = end.other { at = max(at, hosts[other.rank].darkUntil + oneWay) }
         end.latestArrival = at
         clock.at(at) { [self] in
             // What does not get through is never acknowledged.
-            guard let other = end.other, !end.isBlackHole, other.state != .closed else { return }
+            guard !end.isBlackHole else { return }
+            guard let other = end.other, other.state != .closed else { return reject(item, end) }
             end.bytesUnderWay -= count
             other.inbox.append(item)
             hear(other)
+        }
+    }
+
+    /// Bytes for a connection that the other end does not have any more.
+    private func reject(_ item: WireItem, _ end: WireEnd) {
+        guard case .bytes = item, !end.hasPeerEnded else { return }
+        clock.after(delay()) { [self] in
+            guard end.state != .closed else { return }
+            end.inbox.append(.reset)
+            hear(end)
         }
     }
 

@@ -117,8 +117,9 @@ final class SimulatedRank {
 
     func beat() {
         guard isRunning else { return }
+        // What a stopped process has missed is due as soon as it goes on.
+        guard !isFrozen else { return clock.at(frozenUntil) { [self] in beat() } }
         clock.after(.seconds(1)) { [self] in beat() }
-        guard !isFrozen else { return }
         say(.heartbeat)
         checkLinks()
         wake()

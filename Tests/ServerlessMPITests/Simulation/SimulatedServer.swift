@@ -59,6 +59,10 @@ final class SimulatedServer {
     }
 
     var isUp: Bool { table != nil }
+    /// Has it fixed the cause of the job's failure?
+    var hasVerdict: Bool {
+        if case .failed = table?.jobs[Self.job]?.phase { true } else { false }
+    }
 
     func start() {
         incarnation += 1

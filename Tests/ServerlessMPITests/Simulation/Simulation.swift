@@ -31,6 +31,9 @@ final class Simulation {
     private let keepsNotes: Bool
     /// Must the job end well, whatever has happened so far?
     private var mustSucceed = true
+    /// The server was started again after it had fixed the cause: ranks that could not be told in
+    /// time, as they were stopped or cut off, find one of their own.
+    private var causeIsForgotten = false
     /// By rank: when it could not be reached last, and when its connection to the server was broken.
     private var away: [Int: ClosedRange<ContinuousClock.Instant>] = [:]
     private var lastCut: [Int: ContinuousClock.Instant] = [:]
@@ -144,7 +147,7 @@ final class Simulation {
             }
         }
         if mustSucceed { return "the job failed without need: \(first)" }
-        for rank in failed {
+        for rank in failed where !causeIsForgotten {
             guard let cause = rank.firstCause, cause.code == first.code, cause.peer == first.peer,
                 cause.reason == first.reason
             else {
@@ -207,8 +210,9 @@ final class Simulation {
         }
     }
 
-    /// The server waits two seconds for a rank whose connection has broken; less what it takes to
-    /// call again, a rank may not be away for longer: stopped, or cut off, or one after the other.
+    /// The server waits two seconds for a rank whose connection has broken, and four for a word of any
+    /// other; less what it takes to call again, or the second between two words, a rank may not be away
+    /// for longer: stopped, or cut off, or one after the other.
     private func keepAway(_ rank: Int, _ duration: Duration) {
         let until = clock.now + duration
         if let last = away[rank], clock.now < last.upperBound + .seconds(1) {
@@ -216,14 +220,14 @@ final class Simulation {
         } else {
             away[rank] = clock.now...until
         }
-        if let cut = lastCut[rank], clock.now < cut + .seconds(2),
-            longestAway(rank) > Self.returnAllowance
-        {
+        let isMissed = lastCut[rank].map { clock.now < $0 + .seconds(2) } ?? false
+        if longestAway(rank) > (isMissed ? Self.returnAllowance : Self.silenceAllowance) {
             mustSucceed = false
         }
     }
 
     private static let returnAllowance = Duration.seconds(1)
+    private static let silenceAllowance = Duration.milliseconds(2500)
 
     /// How long a rank is away at this time, or was until a moment ago.
     private func longestAway(_ rank: Int) -> Duration {
@@ -250,6 +254,7 @@ final class Simulation {
 
     private func restartServer(_ pause: Duration) {
         guard hasBegun, server.isUp else { return }
+        if server.hasVerdict { causeIsForgotten = true }
         note("the server ends, and starts again after \(pause)")
         server.stop()
         clock.after(pause) { [self] in server.start() }
