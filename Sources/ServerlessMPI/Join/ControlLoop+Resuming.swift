@@ -61,7 +61,10 @@ extension ControlLoop {
             return
         }
         nextCheck = now + Self.checkInterval
-        for peer in mesh.takeBrokenBeforeUse() { _ = mesh.unlinkLatest(peer, now: now) }
+        for peer in mesh.takeBrokenBeforeUse() {
+            // The peer may have noticed before, and be about to connect again.
+            if !mesh.unlinkLatest(peer, now: now) { mesh.need(peer, now: now) }
+        }
         state.linkKeeper?.check()
         if server.isOpen {
             // Who asked before the peer left, or while it was away, has got no answer.

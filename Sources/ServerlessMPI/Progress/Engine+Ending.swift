@@ -12,7 +12,14 @@ extension Engine {
         state.pointee.hasNews = true
         enqueue(FrameHeader(type: .credit), on: link)
         if !link.pointee.isWriteBlocked { flush(link) }
-        if link.pointee.saidBye, link.pointee.queue.isEmpty { finishReading(link) }
+        finishReadingIfOver(link)
+    }
+
+    /// On a link that survives nothing else comes once both byes have come. Before, the end of the
+    /// connection must be seen: this rank may need another.
+    func finishReadingIfOver(_ link: LinkPointer) {
+        guard link.pointee.hasLeft, link.pointee.saidBye, link.pointee.queue.isEmpty else { return }
+        finishReading(link)
     }
 
     /// The peer has said bye, and nothing else comes. The end of the stream is left unread: TLS

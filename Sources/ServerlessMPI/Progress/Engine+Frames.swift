@@ -11,8 +11,7 @@ extension Engine {
                 return suspect(protocolError(peer, "it does not say where it stands"))
             }
             link.pointee.sendCredit.raise(to: header.creditLimit)
-            if link.pointee.hasLeft, !Self.awaitsAcknowledgement(link) { finishReading(link) }
-            return
+            return finishReadingIfOver(link)
         }
         guard
             !header.type.isCounted
@@ -28,8 +27,7 @@ extension Engine {
             guard header.followingByteCount == 0 else {
                 return suspect(protocolError(peer, "it sends a message after its bye"))
             }
-            if link.pointee.saidBye, link.pointee.queue.isEmpty { finishReading(link) }
-            return
+            return finishReadingIfOver(link)
         }
         switch header.type {
         case .eager, .requestToSend:

@@ -297,7 +297,7 @@ extension SimulatedRank {
             guard count == 0 || count < 0 && errno != EAGAIN else { continue }
             EstablishedLink.close([link])
             links[peer] = nil
-            _ = unlink(peer, nextIncarnation[peer] - 1)
+            if !unlink(peer, nextIncarnation[peer] - 1) { machine?.need(peer, now: clock.now) }
             perform()
         }
     }
