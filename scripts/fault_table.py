@@ -239,7 +239,7 @@ def expect_done(job):
 
 def expect_named(job):
     """All others name rank 1, with one cause, within 5 s of the evidence: a death is seen at once,
-    silence after 4 s."""
+    silence after 5 s."""
     causes = [line.partition("peerLost, rank 1")[2] for line in job.lines
               if "peerLost, rank 1" in line]
     if len(causes) < RANKS - 1 or any("all bytes of" in line for line in job.lines):

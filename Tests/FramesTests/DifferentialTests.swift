@@ -114,6 +114,20 @@ private func run<Input: Relation>(_ verb: String, _ full: Input, _ right: Input)
     case "intersect": return try left.intersect(right)
     case "subtract": return try left.subtract(right)
     case "head": return try left.head(7)
+    case "describe":
+        return try left.select(col("v"), col("x").fillNaN(lit(nullOf: .float64)).as("x"))
+            .describe()
+    case "rebalance": return try left.rebalance()
+    case "gather": return try left.gather()
+    case "replicate": return try left.replicate()
+    case "repartition": return try left.repartition(by: "k")
+    case "shuffle": return try left.shuffle(seed: 5)
+    case "sample":
+        switch words[1] {
+        case "all": return try left.sample(fraction: 1)
+        case "count": return try left.sample(7, seed: 5).aggregate(len())
+        default: return try left.sample(7, seed: 5).subtract(left)
+        }
     case "aggregate":
         let (v, s) = (col("v"), col("s"))
         let x = col("x").fillNaN(lit(nullOf: .float64))
@@ -194,9 +208,9 @@ private func computed<Input: Relation>(_ verb: String, _ left: Input) throws -> 
                         : try run(answer.verb, frames[0], frames[1])
                 }
             }
-            // A row of aggregates is on every rank.
-            let rows =
-                answer.verb == "aggregate" ? Frames.rows(of: outcome.frames[0]) : outcome.rows
+            let isEverywhere = ["aggregate", "describe", "replicate", "sample count"]
+                .contains(answer.verb)
+            let rows = isEverywhere ? Frames.rows(of: outcome.frames[0]) : outcome.rows
             let lines = answer.rows.map { $0.map { $0 ?? "null" }.joined(separator: "|") }
             let expected = answer.ordered ? lines : lines.sorted()
             let found = texts(rows, ordered: answer.ordered)

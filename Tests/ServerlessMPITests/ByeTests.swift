@@ -132,10 +132,50 @@ import Testing
         defer { pair.close() }
         pair.farewell()
         pair.engines[0].closeLinks()
-        if order == "reads first" { #expect(pair.move { pair.links[1].pointee.isWriteClosed }) }
+        if order == "reads first" { #expect(pair.move { pair.links[1].pointee.isGone }) }
         pair.sayBye(1)
         #expect(pair.move { Engine.isEnded(pair.links[1]) && Engine.isDelivered(pair.links[1]) })
-        #expect(pair.wishes.number == 0 && pair.links[1].pointee.isAttached)
+        #expect(pair.wishes.number == 0 && pair.links[1].pointee.isGone)
+    }
+
+    @Test("a send that nobody waited for is not made after the bye")
+    func lateReceive() throws {
+        let pair = try Pair()
+        defer { pair.close() }
+        let payload = [UInt8](repeating: 7, count: 1 << 20)
+        try payload.withUnsafeBytes { payload in
+            _ = try pair.engines[0].isend(
+                payload, in: pair.engines[0].world, to: 1, tag: 3, call: 0, isSynchronous: false)
+        }
+        pair.farewell()
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 8)
+        defer { room.deallocate() }
+        _ = try pair.engines[1].irecv(
+            into: room, in: pair.engines[1].world, from: .rank(0), tag: 3, call: 0)
+        for _ in 0..<100 { _ = pair.move { true } }
+        #expect(pair.engines.allSatisfy { $0.failure == nil && !$0.state.pointee.isTroubled })
+    }
+
+    @Test("a moment's lingering begins anew while a connection is in the making, up to a limit")
+    func lingering() throws {
+        let pair = try Pair()
+        defer { pair.close() }
+        let start = ContinuousClock.now
+        var lingering = Engine.Lingering(start, .seconds(2))
+        func isOver(after seconds: Int) -> Bool {
+            lingering.isOver([nil, pair.links[0]], start + .seconds(seconds))
+        }
+        #expect(!isOver(after: 1), "the peer may say bye")
+        #expect(isOver(after: 2))
+        pair.sayBye(1)
+        #expect(pair.move { pair.engines[0].departedPeers == [1] })
+        pair.sayBye(0)
+        pair.locked(0) { engine, link in engine.cut(link) }
+        #expect(Engine.awaitsConnection(pair.links[0]))
+        #expect(!isOver(after: 2))
+        #expect(lingering.deadline == start + .seconds(4), "also after the connection has come")
+        #expect(!isOver(after: 14))
+        #expect(isOver(after: 16))
     }
 
     @Test("who is known to have left needs no bye, however alive its connection looks")

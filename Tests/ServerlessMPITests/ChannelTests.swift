@@ -149,7 +149,7 @@ struct ChannelJobTests {
             configuration.stores = [.redis: .redis(host: "127.0.0.1", port: server.port)]
             return configuration
         }
-        let lines = Slots<String>(size)
+        let lines = ResultSlots<String>(size)
         let threads = configurations.indices.map { rank in
             RankThread {
                 do {
@@ -267,7 +267,7 @@ struct ChannelJobTests {
         let server = try StoreServer(.redis)
         let job = try JoinWorld(size: 2, job: "channels", encryption: .none)
         defer { job.server.stop() }
-        let lines = Slots<String>(2)
+        let lines = ResultSlots<String>(2)
         let threads = (0..<2).map { rank in
             RankThread {
                 var configuration = job.configuration(rank)

@@ -11,7 +11,7 @@ enum StorageRanks {
         _ url: String, size: Int,
         _ body: @escaping @Sendable (StorageCommunicator) throws -> Value
     ) throws -> [Result<Value, any Error>] {
-        let results = Slots<Result<Value, any Error>>(size)
+        let results = ResultSlots<Result<Value, any Error>>(size)
         let threads = try (0..<size).map { rank in
             try DedicatedThread {
                 results[rank] = Result {

@@ -182,11 +182,33 @@ def whole(left):
         pl.len().alias("q")), True
 
 
+def description(left):
+    numbers = left.select(pl.col("v").cast(pl.Float64), pl.col("x").fill_nan(None))
+    each = pl.all()
+    statistics = {"count": each.count().cast(pl.Float64),
+                  "nulls": each.null_count().cast(pl.Float64), "mean": each.mean(),
+                  "std": each.std(), "min": each.min(), "max": each.max()}
+    yield "describe", pl.concat([numbers.select(pl.lit(name).alias("statistic"), value)
+                                 for name, value in statistics.items()]), True
+
+
+def placements(left):
+    """The same rows elsewhere, and random ones of which only the number is known."""
+    for verb in ["rebalance", "gather", "replicate", "sample all"]:
+        yield verb, left, True
+    yield "repartition", left, False
+    yield "shuffle", left, False
+    yield "sample count", pl.DataFrame({"len": [min(7, left.height)]}), True
+    yield "sample others", left.clear(), True
+
+
 def cases(left, right):
     yield from joins(left, right)
     yield from groups(left)
     yield from sets(left, right)
     yield from whole(left)
+    yield from description(left)
+    yield from placements(left)
     yield "head", left.head(7), True
     yield "sort 1", left.sort("k", nulls_last=True, maintain_order=True), True
     yield "sort 2", left.sort(["s", "g", "v"], descending=[True, False, True],

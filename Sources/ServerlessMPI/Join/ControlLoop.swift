@@ -86,6 +86,10 @@ final class ControlLoop {
         if !hasJoined { serverMoved() }
         if let due = nextHeartbeat, now >= due {
             nextHeartbeat = now + heartbeatInterval
+            // While a verdict is awaited, the call that may bring it is kept.
+            if reported == nil, mesh?.isStarted == true, rejoining.isPossible {
+                server.endIfUnanswered()
+            }
             server.send(.heartbeat)
             serverMoved()
         }
@@ -169,7 +173,6 @@ extension ControlLoop {
     private func receive(_ message: ServerMessage) {
         switch message {
         case .welcome(let welcome):
-            server.giveUpSoon()
             if rejoining.isWelcomed(welcome) {
                 nextHeartbeat = .now + heartbeatInterval
                 mesh?.relayIsBack()
@@ -264,6 +267,10 @@ extension ControlLoop {
         lateLinksMoved(mesh, now)
         guard !mesh.isComplete else { return }
         if let peer = mesh.hopelessPeer(now) {
+            // The engine knows whether a link that cannot be made again matters.
+            if mesh.nextIncarnation[peer.peer] > 0 {
+                return lose(peer.peer, mesh, hasDeparted: false)
+            }
             report(unreachable(peer, "none of its addresses can be used"))
         } else if let deadline = connectDeadline, now >= deadline, let peer = mesh.missingPeer() {
             report(unreachable(peer, "no connection before the deadline"))

@@ -130,9 +130,10 @@ extension MeshConnector {
     }
 
     func advance(_ connection: PeerConnection) {
-        let wasConnecting = connection.isConnecting
+        let (wasConnecting, hadHeard) = (connection.isConnecting, connection.hasHeard)
         let event = connection.advance()
         if wasConnecting, !connection.isConnecting { machine?.connected(connection.number) }
+        if !hadHeard, connection.hasHeard { machine?.met(connection.number) }
         report(event, connection)
         if wasConnecting, !connection.isConnecting, connections[connection.number] != nil {
             handshakes.append(UInt64(connection.number), deadline: .now + Self.handshakeTimeout)

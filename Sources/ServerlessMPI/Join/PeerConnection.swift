@@ -110,6 +110,14 @@ final class PeerConnection {
         return false
     }
 
+    /// Has the peer shown a hello that only it could make?
+    var hasHeard: Bool {
+        switch phase {
+        case .connecting, .awaitingHello: false
+        default: true
+        }
+    }
+
     private var isLow: Bool { identity.rank < (peer ?? 0) }
 
     /// Goes as far as it can; the next event, or nil if it must wait for the socket.

@@ -10,6 +10,11 @@ final class ServerConnection {
     private static let patience = Duration.seconds(3)
     private static let retryInterval = Duration.milliseconds(50)
     private static let attemptTimeout = Duration.seconds(3)
+    /// Of a server that was there a moment ago: TCP by itself would wait ever longer before it tries
+    /// again, beyond the end of a black-out.
+    private static let repeatedAttemptTimeout = Duration.milliseconds(1200)
+    /// Nothing has been acknowledged for so long.
+    private static let answerTimeout = Duration.milliseconds(1500)
     private static let handshakeTimeout = Duration.seconds(10)
 
     private enum Phase {
@@ -58,13 +63,6 @@ final class ServerConnection {
     /// The server's, as this rank reaches it.
     private(set) var address: SocketAddress?
 
-    /// From now on a server that acknowledges nothing is lost while there is still time to call it
-    /// again, before it misses this rank.
-    func giveUpSoon() {
-        guard case .open(let stream) = phase else { return }
-        Socket.giveUp(stream.descriptor, after: .seconds(2))
-    }
-
     var roundTripTime: Duration {
         if case .open(let stream) = phase { Socket.roundTripTime(stream.descriptor) } else { .zero }
     }
@@ -109,6 +107,16 @@ final class ServerConnection {
         default: return false
         }
         return true
+    }
+
+    /// Ends a connection that nothing gets through any more, so that the server is called again. A
+    /// server that is only slow acknowledges by its kernel.
+    func endIfUnanswered() {
+        guard case .open(let stream) = phase, stream.isHandshaken,
+            let health = Socket.health(stream.descriptor),
+            health.unacknowledged > 0, health.silence >= Self.answerTimeout
+        else { return }
+        end(.connectFailed, "nothing gets through to it")
     }
 
     func send(_ message: ClientMessage) {
@@ -173,7 +181,9 @@ extension ServerConnection {
                 try Socket.bind(descriptor, to: SocketAddress(ip: any, port: port))
                 let isConnected = try Socket.connect(descriptor, to: address)
                 phase = .connecting(descriptor)
-                attemptDeadline = now + Self.attemptTimeout
+                let isRepeated = preferredPort != 0
+                attemptDeadline =
+                    now + (isRepeated ? Self.repeatedAttemptTimeout : Self.attemptTimeout)
                 watchesWrites = true
                 poll.watch(descriptor, token, reads: true, writes: true)
                 observe(descriptor, address)

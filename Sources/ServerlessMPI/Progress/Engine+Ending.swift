@@ -1,5 +1,5 @@
-// How a peer's direction of a link ends: with its bye, which is answered; with the connection, which a
-// link that survives outlives; or with neither, and the peer is lost.
+// How a peer's direction of a link ends: with its bye, which is answered; with the connection, which
+// a link that survives outlives; or with neither, and the peer is lost.
 
 import Glibc
 import MessagePassing
@@ -55,13 +55,13 @@ extension Engine {
     ///   met the error before.
     private func endOfConnection(_ link: LinkPointer, isOrderly: Bool) {
         let hasError = link.pointee.isWriteBroken && link.pointee.lastError != EPIPE
-        if link.pointee.hasLeft, !link.pointee.isRelayed, isOrderly, !hasError {
-            // The peer has waited for this rank's bye as long as it would, and needs it no more.
-            link.pointee.isWriteClosed = true
-            return finishReading(link)
-        }
-        let isNeeded = !link.pointee.hasLeft || Self.awaitsAcknowledgement(link)
+        // The peer has waited for this rank's bye as long as it would, and needs it no more.
+        let isGone = link.pointee.hasLeft && !link.pointee.isRelayed && isOrderly && !hasError
+        link.pointee.isGone = isGone
+        let isNeeded =
+            !isGone && (!link.pointee.hasLeft || Self.awaitsAcknowledgement(link))
         cut(link)
+        state.pointee.hasNews = true
         if isNeeded { resumer?(Int(link.pointee.peer), link.pointee.incarnation) }
     }
 }

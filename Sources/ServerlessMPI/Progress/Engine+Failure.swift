@@ -93,7 +93,8 @@ extension Engine {
         abortNotice.withUnsafeBytes { payload in
             for case let link? in links
             where link.pointee.isAttached && !link.pointee.isWriteClosed
-                && (!link.pointee.hasLeft || link.pointee.isResumable) && !isMidFrame(link) && !link.pointee.queue.isHeld
+                && (!link.pointee.hasLeft || link.pointee.isResumable) && !isMidFrame(link)
+                && !link.pointee.queue.isHeld
             {
                 let frame = FrameHeader(type: .abort, payloadByteCount: payload.count)
                 enqueue(frame, payload: payload.baseAddress, on: link)

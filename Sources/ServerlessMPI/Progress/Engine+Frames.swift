@@ -32,6 +32,8 @@ extension Engine {
         switch header.type {
         case .eager, .requestToSend:
             beginMessage(header, on: link)
+        // The memory of a send that nobody waited for may be gone.
+        case .clearToSend where link.pointee.saidBye: break
         case .clearToSend:
             guard let index = requests.find(header.request), requests[index].kind == .send,
                 requests[index].phase == .announced, requests[index].peer == link.pointee.peer,

@@ -29,28 +29,45 @@ extension Engine {
             self.links.allSatisfy(Self.isDelivered)
         }
         // Peers that leave now end both directions cleanly; the data is safe either way.
-        let patience = ContinuousClock.now + settings.lingerTimeout
-        while !links.allSatisfy(Self.isEnded), ContinuousClock.now < patience {
-            try checkAlive()
-            makeProgressOrSleep()
-        }
-        // The control thread either makes a connection or gives the link up.
-        let limit = ContinuousClock.now + Self.reconnectionTimeout
-        while links.contains(where: Self.awaitsConnection), ContinuousClock.now < limit {
+        var lingering = Lingering(.now, settings.lingerTimeout)
+        while !lingering.isOver(links, .now) {
             try checkAlive()
             makeProgressOrSleep()
         }
         closeLinks()
     }
 
-    /// Longer than the control thread tries.
-    private static let reconnectionTimeout = Duration.seconds(15)
+    /// How long a rank that has handed over everything waits for its peers' last words: a moment,
+    /// which begins anew while a connection for them is in the making.
+    struct Lingering {
+        /// The control thread either makes a connection or gives the link up.
+        private static let reconnectionTimeout = Duration.seconds(15)
+        private let moment: Duration
+        private(set) var deadline: ContinuousClock.Instant
+        private let limit: ContinuousClock.Instant
+
+        init(_ now: ContinuousClock.Instant, _ moment: Duration) {
+            self.moment = moment
+            deadline = now + moment
+            limit = now + Self.reconnectionTimeout
+        }
+
+        mutating func isOver(
+            _ links: some Sequence<LinkPointer?>, _ now: ContinuousClock.Instant
+        ) -> Bool {
+            if links.allSatisfy(Engine.isEnded) { return true }
+            if now < limit, links.contains(where: Engine.awaitsConnection) {
+                deadline = now + moment
+            }
+            return now >= deadline
+        }
+    }
 
     /// Does this rank, with the peer's bye, not know whether the peer has its own? If the connection
     /// breaks now, the peer may wait for another to learn that its bye has come.
     static func awaitsAcknowledgement(_ link: LinkPointer) -> Bool {
-        link.pointee.hasLeft && link.pointee.isResumable && link.pointee.saidBye
-            && !link.pointee.queue.isEmpty && !link.pointee.isWriteClosed
+        link.pointee.hasLeft && !link.pointee.isGone && link.pointee.isResumable
+            && link.pointee.saidBye && !link.pointee.queue.isEmpty && !link.pointee.isWriteClosed
     }
 
     static func awaitsConnection(_ link: LinkPointer?) -> Bool {
@@ -70,9 +87,10 @@ extension Engine {
 
     /// Queues the last frame. A link that was asked for and has carried nothing needs none.
     func sayBye(_ link: LinkPointer) {
-        guard link.pointee.isAttached || link.pointee.hasQueue || link.pointee.queue.isHeld else {
-            return
-        }
+        guard
+            link.pointee.isAttached || link.pointee.hasQueue || link.pointee.queue.isHeld,
+            !link.pointee.isGone
+        else { return }
         enqueue(FrameHeader(type: .bye), on: link)
         link.pointee.saidBye = true
         if link.pointee.isAttached {

@@ -73,6 +73,8 @@ extension Engine {
         }
         if established.incarnation > 0 {
             sayPosition(on: link)
+            // The peer seemed gone when this rank said its byes.
+            if isLeaving, !link.pointee.saidBye { sayBye(link) }
         } else if isLeaving {
             attachLate(link)
         } else {

@@ -82,7 +82,9 @@ struct Link {
     var readsRendezvousData = false
     /// The peer has said bye.
     var hasLeft = false
-    /// So has this rank; it may not be written yet.
+    /// After that it has closed the connection in order: nobody waits there any more.
+    var isGone = false
+    /// This rank has said bye; it may not be written yet.
     var saidBye = false
     /// Nothing can be read any more, or not yet.
     var isReadClosed = true
@@ -116,6 +118,7 @@ struct Link {
         }
         isWriteBlocked = false
         isReadClosed = false
+        isGone = false
         // What is unreceived fills the relay, not this rank's memory: the least there is will do.
         if !isRelayed, receiveCredit.window < window { receiveCredit.widen(to: window) }
     }

@@ -19,9 +19,10 @@ public struct RendezvousLimits: Sendable {
     /// The longest a job may wait for its ranks.
     public var joinTimeout = Duration.seconds(3600)
     /// How often a rank says that it is alive.
-    public var heartbeatInterval = Duration.seconds(1)
-    /// A rank not heard from for so long is lost.
-    public var silenceTimeout = Duration.seconds(4)
+    public var heartbeatInterval = Duration.milliseconds(500)
+    /// A rank not heard from for so long is lost. A rank that a black-out has cut off for three seconds
+    /// is heard again before: it notices after one and a half, and calls until it gets through.
+    public var silenceTimeout = Duration.seconds(5)
     /// A rank of a running job whose connection has ended may come back within this time; then it
     /// is lost.
     public var returnTimeout = Duration.seconds(2)

@@ -128,11 +128,6 @@ enum Socket {
 
     private static let longestProbeSeconds: Int32 = 15
 
-    /// A connection on which nothing is acknowledged for so long is broken (tcp(7)).
-    static func giveUp(_ descriptor: Int32, after time: Duration) {
-        setOption(descriptor, tcp, TCP_USER_TIMEOUT, Int32(clamping: time.milliseconds))
-    }
-
     /// The kernel's smoothed round-trip time of a connection.
     static func roundTripTime(_ descriptor: Int32) -> Duration {
         var information = tcp_info()

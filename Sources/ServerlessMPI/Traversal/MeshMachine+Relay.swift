@@ -11,20 +11,27 @@ extension MeshMachine {
         // The server's word that the peer needs the link may be on its way yet.
         want(peer, .peer, now)
         guard peers.indices.contains(peer), let found = peers[peer], !found.isLinked,
-            let relay = found.relay, !relay.isHopeless
+            let relay = found.relay, !relay.isHopeless,
+            relay.connection == nil || relay.token != token
         else { return }
-        // The peer may never come: what it was told, or its connection to the relay, may be lost.
-        peers[peer]?.relay?.askAt = relay.askAgainAfterOffer(now)
-        // The nomination of one that is authenticated may be on its way.
-        if let older = relay.connection, !found.authenticated.contains(older) {
+        // An older connection on which the peer has come may be nominated yet.
+        if let older = relay.connection, !relay.hasMet, !found.authenticated.contains(older) {
             abandon(older, of: peer)
         }
         let connection = newConnection()
         owner[connection] = peer
-        peers[peer]?.relay?.connection = connection
+        peers[peer]?.relay?.offered(token, connection, now)
         peers[peer]?.connections.insert(connection)
         peers[peer]?.hopelessSince = nil
         actions.append(.dialRelayed(connection, peer: peer, token))
+    }
+
+    /// The peer has come to the relay, too, and shown a hello that only it could make.
+    mutating func met(_ connection: Connection) {
+        guard let index = owner[connection], peers[index]?.relay?.connection == connection
+        else { return }
+        peers[index]?.relay?.hasMet = true
+        peers[index]?.relay?.askAt = nil
     }
 
     /// The server makes no relay to this peer, and says why.

@@ -27,7 +27,7 @@ struct RelayedAttempt {
     /// each time, as both may just be slow.
     static let answerTimeout = Duration.seconds(3)
     static let longestRetry = Duration.seconds(1)
-    private static let maximumRequests = 8
+    private static let maximumBreaks = 8
 
     /// The lower rank asks at this time; nil on the higher one.
     var askAt: ContinuousClock.Instant?
@@ -39,7 +39,12 @@ struct RelayedAttempt {
     let asks: Bool
     let delay: Duration
     var connection: MeshMachine.Connection?
+    /// Which token it shows.
+    private(set) var token: RelayToken?
+    /// The peer has come to it, too.
+    var hasMet = false
     var requests = 0
+    private var breaks = 0
     var cause: String?
     var isHopeless = false
 
@@ -61,15 +66,22 @@ struct RelayedAttempt {
         max(shortestDelay, roundTripTime * 3) + delayPerPeer * peerCount
     }
 
-    /// When to ask once more if the relay that is offered now leads to nothing.
-    func askAgainAfterOffer(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        asks ? now + Self.answerTimeout * max(requests, 1) : nil
+    /// A relay is offered and dialled. The peer may never come: what it was told, or its connection to
+    /// the relay, may be lost.
+    mutating func offered(
+        _ token: RelayToken, _ connection: MeshMachine.Connection, _ now: ContinuousClock.Instant
+    ) {
+        self.token = token
+        self.connection = connection
+        hasMet = false
+        askAt = asks ? now + Self.answerTimeout * max(requests, 1) : nil
     }
 
     /// The relayed connection broke before it was chosen.
     mutating func broke(_ failure: MeshMachine.DialFailure, now: ContinuousClock.Instant) {
         connection = nil
         nominateAt = nil
+        breaks += 1
         switch failure {
         case .hopeless(let cause):
             self.cause = cause
@@ -79,8 +91,9 @@ struct RelayedAttempt {
         case .taken:
             cause = "no local port is free"
         }
-        isHopeless = isHopeless || requests >= Self.maximumRequests
-        if asks, !isHopeless { askAt = now + min(delay * max(requests, 1), Self.longestRetry) }
+        isHopeless = isHopeless || breaks >= Self.maximumBreaks
+        askAt =
+            asks && !isHopeless ? now + min(delay * max(requests, 1), Self.longestRetry) : nil
     }
 
     /// What a user reads if all was in vain; nil if it never came to that.

@@ -81,7 +81,7 @@ final class SimulatedProgram {
     private var pending: [Int] = []
     private var engine: Engine?
     private(set) var phase = Phase.waiting
-    private var lingersUntil: ContinuousClock.Instant?
+    private var lingering: Engine.Lingering?
     private(set) var fault: String?
     var wake: () -> Void = {}
     /// Are bytes to this peer under way that its kernel has not acknowledged?
@@ -227,17 +227,13 @@ final class SimulatedProgram {
             }
             guard isDelivered else { return }
             phase = .lingering
-            lingersUntil = clock.now + engine.settings.lingerTimeout
-            clock.after(engine.settings.lingerTimeout + .microseconds(1)) { [weak self] in
-                self?.wake()
-            }
+            lingering = Engine.Lingering(clock.now, engine.settings.lingerTimeout)
         }
-        let isOver =
-            (lingersUntil.map { clock.now >= $0 } ?? false)
-            && !engine.links.contains(where: Engine.awaitsConnection)
-        if isOver || engine.links.allSatisfy(Engine.isEnded) {
+        if lingering?.isOver(engine.links, clock.now) == true {
             engine.closeLinks()
             phase = .left
+        } else if let deadline = lingering?.deadline, deadline > clock.now {
+            clock.at(deadline) { [weak self] in self?.wake() }
         }
     }
 

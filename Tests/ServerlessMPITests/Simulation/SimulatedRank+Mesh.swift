@@ -168,6 +168,7 @@ extension SimulatedRank {
             end.incarnation = max(end.incarnation, nextIncarnation[sender])
             network.send(hello(end), from: end)
         }
+        if end.isDialled, let number = end.number { machine?.met(number) }
         if rank < sender { network.send(.proof, from: end) }
     }
 

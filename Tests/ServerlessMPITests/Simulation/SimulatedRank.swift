@@ -325,6 +325,7 @@ extension SimulatedRank {
     func meshMoved() {
         guard let machine, firstCause == nil, !machine.isComplete else { return }
         if let peer = machine.hopelessPeer(now: clock.now) {
+            if nextIncarnation[peer.peer] > 0 { return lose(peer.peer, hasDeparted: false) }
             report(unreachable(peer, "none of its addresses can be used"))
         } else if engine == nil, let connectDeadline, clock.now >= connectDeadline,
             let peer = machine.missingPeer()

@@ -210,8 +210,8 @@ final class Simulation {
         }
     }
 
-    /// The server waits two seconds for a rank whose connection has broken, and four for a word of any
-    /// other; less what it takes to call again, or the second between two words, a rank may not be away
+    /// The server waits two seconds for a rank whose connection has broken, and five for a word of any
+    /// other; less what it takes to call again, or the time between two words, a rank may not be away
     /// for longer: stopped, or cut off, or one after the other.
     private func keepAway(_ rank: Int, _ duration: Duration) {
         let until = clock.now + duration
@@ -227,7 +227,7 @@ final class Simulation {
     }
 
     private static let returnAllowance = Duration.seconds(1)
-    private static let silenceAllowance = Duration.milliseconds(2500)
+    private static let silenceAllowance = Duration.milliseconds(3500)
 
     /// How long a rank is away at this time, or was until a moment ago.
     private func longestAway(_ rank: Int) -> Duration {

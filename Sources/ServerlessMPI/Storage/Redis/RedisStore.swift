@@ -22,7 +22,7 @@ final class RedisStore: MessageStore, @unchecked Sendable {
     let meter = StoreMeter()
     let prefix: String
     let expiryMilliseconds: String
-    private let timeout: Duration
+    let timeout: Duration
     let monitor = Monitor()
     /// Under the monitor's lock.
     let commands: RedisConnection
@@ -196,7 +196,7 @@ final class RedisStore: MessageStore, @unchecked Sendable {
 
     /// Brings the parts of a payload.
     /// - Parameter command: for a part's number and how many of its bytes are wanted.
-    private func fetch(
+    func fetch(
         into buffer: UnsafeMutableRawBufferPointer, from sender: Int,
         _ deadline: ContinuousClock.Instant, command: (Int, Int) -> [String]
     ) throws(MPIError) {
@@ -236,120 +236,16 @@ final class RedisStore: MessageStore, @unchecked Sendable {
             })
     }
 
-    private static func partCount(_ byteCount: Int) -> Int {
+    static func partCount(_ byteCount: Int) -> Int {
         (byteCount + partByteCount - 1) / partByteCount
     }
 
-    private func unlink(_ keys: [String]) {
+    func unlink(_ keys: [String]) {
         monitor.withLock {
             // What stays expires.
             try? commands.append(["UNLINK"] + keys)
             try? commands.flush()
         }
         meter.removal()
-    }
-
-    // MARK: Payloads of messages that go another way
-
-    private func payloadKey(sender: Int, _ number: UInt64, _ index: Int) -> String {
-        "\(prefix)payload:\(sender):\(number):\(index)"
-    }
-
-    func leave(
-        _ payload: UnsafeRawBufferPointer, number: UInt64, for receiver: Int,
-        deadline: ContinuousClock.Instant
-    ) throws(MPIError) {
-        try monitor.withLock { () throws(MPIError) in
-            for (index, start) in stride(
-                from: 0, to: payload.count, by: Self.partByteCount
-            ).enumerated() {
-                let part = payload.part(start, min(Self.partByteCount, payload.count - start))
-                let key = payloadKey(sender: rank, number, index)
-                try commands.append(["PSETEX", key, expiryMilliseconds], part)
-                try commands.flush()
-                meter.write(part.count)
-            }
-            try commands.settle(deadline: deadline)
-        }
-    }
-
-    func take(
-        into buffer: UnsafeMutableRawBufferPointer, of byteCount: Int, number: UInt64,
-        from sender: Int, deadline: ContinuousClock.Instant
-    ) throws(MPIError) {
-        let key = { self.payloadKey(sender: sender, number, $0) }
-        if buffer.count == byteCount {
-            return try fetch(into: buffer, from: sender, deadline) { index, _ in
-                ["GETDEL", key(index)]
-            }
-        }
-        try fetch(into: buffer, from: sender, deadline) { index, length in
-            ["GETRANGE", key(index), "0", String(length - 1)]
-        }
-        unlink((0..<Self.partCount(byteCount)).map(key))
-    }
-
-    // MARK: The end
-
-    /// SET NX decides whose cause is the first; its owner tells everybody.
-    func publish(cause: MPIError) -> MPIError {
-        let deadline = ContinuousClock.now + min(timeout, .seconds(5))
-        let bytes = AbortCause.encode(cause)
-        return monitor.withLock {
-            do throws(MPIError) {
-                let key = "\(prefix)cause"
-                let isFirst = try bytes.span.withUnsafeBytes { (bytes) throws(MPIError) in
-                    try commands.call(["SETNX", key], bytes, deadline: deadline).value.integer == 1
-                }
-                if !isFirst {
-                    let reply = try commands.call(["GET", key], deadline: deadline)
-                    return reply.value.withBytes { AbortCause.decode($0) ?? cause } ?? cause
-                }
-                try commands.append(["PEXPIRE", key, expiryMilliseconds])
-                var frame = StoredFrame()
-                frame.place = .abort
-                frame.sender = rank
-                frame.payloadByteCount = bytes.count
-                for peer in 0..<size where peer != rank {
-                    try bytes.span.withUnsafeBytes { (bytes) throws(MPIError) in
-                        try append(frame, bytes, to: peer)
-                    }
-                }
-                try commands.flush()
-                try commands.settle(deadline: deadline)
-                return cause
-            } catch {
-                return cause
-            }
-        }
-    }
-
-    func leave(deadline: ContinuousClock.Instant) throws(MPIError) {
-        try monitor.withLock { () throws(MPIError) in
-            try commands.settle(deadline: deadline)
-            try endLease(deadline)
-            let key = "\(prefix)left"
-            let left = try commands.call(["INCR", key], deadline: deadline).value.integer
-            if left == size {
-                try removeAll(deadline)
-            } else {
-                _ = try commands.call(["PEXPIRE", key, expiryMilliseconds], deadline: deadline)
-            }
-        }
-    }
-
-    /// SCAN looks at every key of the server, a thousand at a time, and blocks nobody.
-    private func removeAll(_ deadline: ContinuousClock.Instant) throws(MPIError) {
-        let pattern = prefix + "*"
-        var cursor = "0"
-        repeat {
-            let reply = try commands.call(
-                ["SCAN", cursor, "MATCH", pattern, "COUNT", "1000"], deadline: deadline)
-            let parts = reply.value.elements
-            guard parts.count == 2, let next = parts[0].text else { return }
-            let keys = parts[1].elements.compactMap(\.text)
-            if !keys.isEmpty { _ = try commands.call(["UNLINK"] + keys, deadline: deadline) }
-            cursor = next
-        } while cursor != "0"
     }
 }

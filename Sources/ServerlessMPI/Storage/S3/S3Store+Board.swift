@@ -170,7 +170,7 @@ extension S3Store {
         _ items: [Item], _ body: @escaping @Sendable (Item) throws(MPIError) -> Void
     ) throws(MPIError) {
         if items.isEmpty { return }
-        let failures = Slots<MPIError>(items.count)
+        let failures = ResultSlots<MPIError>(items.count)
         pool.runAll(
             items.enumerated().map { index, item in
                 { @Sendable in

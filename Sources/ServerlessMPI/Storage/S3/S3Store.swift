@@ -204,7 +204,7 @@ final class S3Store: MessageStore, @unchecked Sendable {
     private func readAll(
         _ wanted: [(sender: Int, number: UInt64)], _ limit: ContinuousClock.Instant
     ) throws(MPIError) -> [Arrival] {
-        let results = Slots<Result<Arrival?, MPIError>>(wanted.count)
+        let results = ResultSlots<Result<Arrival?, MPIError>>(wanted.count)
         pool.runAll(
             wanted.enumerated().map { index, message in
                 { @Sendable [self] in
@@ -289,39 +289,6 @@ final class S3Store: MessageStore, @unchecked Sendable {
         remove([key])
     }
 
-    // MARK: Payloads of messages that go another way
-
-    private func payloadKey(to receiver: Int, from sender: Int, _ number: UInt64) -> String {
-        "\(folder)payload/\(receiver)/\(sender)/\(number)"
-    }
-
-    func leave(
-        _ payload: UnsafeRawBufferPointer, number: UInt64, for receiver: Int,
-        deadline: ContinuousClock.Instant
-    ) throws(MPIError) {
-        let key = payloadKey(to: receiver, from: rank, number)
-        try write(key, payload, String(payload.count), deadline: deadline)
-    }
-
-    func take(
-        into buffer: UnsafeMutableRawBufferPointer, of byteCount: Int, number: UInt64,
-        from sender: Int, deadline: ContinuousClock.Instant
-    ) throws(MPIError) {
-        let key = payloadKey(to: rank, from: sender, number)
-        defer { remove([key]) }
-        if buffer.isEmpty { return }
-        let object = try withHead { () throws(MPIError) in
-            meter.read(buffer.count)
-            return try translated("recv") { () throws(AWSError) in
-                try bucket.get(key, range: 0..<buffer.count, into: buffer, deadline: deadline)
-            }
-        }
-        guard object?.byteCount == buffer.count, object?.totalByteCount == byteCount else {
-            throw MPIError(
-                .system, operation: "recv", reason: "the payload \(key) is gone", peer: sender)
-        }
-    }
-
     // MARK: What is not needed any more
 
     func discard(_ arrival: Arrival) {
@@ -336,38 +303,5 @@ final class S3Store: MessageStore, @unchecked Sendable {
                 try? bucket.delete(key, deadline: .now + timeout)
             }
         }
-    }
-}
-
-/// Results that several threads write, each its own, and one reads when all are done.
-final class Slots<Value: Sendable>: @unchecked Sendable {
-    private let monitor = Monitor()
-    private var values: [Value?]
-
-    init(_ count: Int) { values = Array(repeating: nil, count: count) }
-
-    subscript(index: Int) -> Value? {
-        get { monitor.withLock { values[index] } }
-        set { monitor.withLock { values[index] = newValue } }
-    }
-}
-
-/// An AWSError as an MPIError.
-func translated<Result>(
-    _ operation: String, _ body: () throws(AWSError) -> Result
-) throws(MPIError) -> Result {
-    do throws(AWSError) {
-        return try body()
-    } catch {
-        let code: MPIError.Code =
-            switch error.code {
-            case .timedOut: .timedOut
-            case .connectFailed: .connectFailed
-            case .invalidArgument, .credentialsMissing: .invalidArgument
-            case .libraryMissing: .unsupported
-            case .refused where error.status == 403: .unauthorized
-            default: .system
-            }
-        throw MPIError(code, operation: operation, reason: "\(error)")
     }
 }
