@@ -153,10 +153,10 @@ import Testing
         _ = high.actions()
         high.machine.relayOffered(to: 0, Self.token, now: high.now)
         high.machine.authenticated(1)
-        high.machine.relayOffered(to: 0, Self.token, now: high.now)
+        high.machine.relayOffered(to: 0, Self.token(2), now: high.now)
         #expect(
             high.actions() == [
-                .dialRelayed(1, peer: 0, Self.token), .dialRelayed(2, peer: 0, Self.token),
+                .dialRelayed(1, peer: 0, Self.token), .dialRelayed(2, peer: 0, Self.token(2)),
             ])
         high.machine.nominationReceived(1)
         #expect(high.actions() == [.adopt(1, peer: 0), .close(2)])

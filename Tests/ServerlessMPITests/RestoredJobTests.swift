@@ -77,7 +77,7 @@ import Testing
         try bench.say(.departed([1]), on: 2)
         try bench.say(.connect(peer: 1, incarnation: 1), on: 0)
         #expect(bench.messages(0).count == 1)
-        for _ in 0..<5 {
+        for _ in 0..<6 {
             for rank in [UInt64(0), 2] { try bench.say(.heartbeat, on: rank) }
             try bench.pass(.milliseconds(900))
         }
