@@ -54,10 +54,11 @@ struct EngineState: BitwiseCopyable {
 
 /// Messages between this rank and its peers. All methods may be called from any thread.
 ///
-/// Files: `+Sending`, `+SendingAtOnce`, `+Receiving`, `+Arrivals` and `+Stored` are the ways of a message, `+Links` is
-/// how links come, `+Resuming` how they survive, `+Collectives` what is added to collectives,
-/// `+Waiting` what a call waits for, `+Progress` who polls and who sleeps, `+Deadlines` when a wait
-/// must end, `+Failure` the first cause, `+Leaving` the orderly end.
+/// Files: `+Sending`, `+SendingAtOnce`, `+Receiving`, `+Arrivals`, `+Frames` and `+Stored` are the ways
+/// of a message, `+Links` is how links come, `+Resuming` how they survive, `+Ending` how a peer's
+/// direction ends, `+Collectives` what is added to collectives, `+Waiting` what a call waits for,
+/// `+Progress` who polls and who sleeps, `+Deadlines` when a wait must end, `+Failure` the first
+/// cause, `+Leaving` the orderly end.
 final class Engine: @unchecked Sendable {
     let rank: Int
     let size: Int

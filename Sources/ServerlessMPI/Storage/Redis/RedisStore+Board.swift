@@ -41,7 +41,7 @@ extension RedisStore {
             try monitor.withLock { () throws(MPIError) in
                 if payload.count > Self.inlineByteCountMax {
                     frame.place = .shared
-                    try appendParts(payload, number: frame.number)
+                    try appendParts(payload) { partKey(sender: rank, frame.number, $0) }
                 }
                 for peer in 0..<world.size where peer != root {
                     try append(frame, payload, to: world.space.group[peer])

@@ -13,15 +13,7 @@ extension RedisStore {
         deadline: ContinuousClock.Instant
     ) throws(MPIError) {
         try monitor.withLock { () throws(MPIError) in
-            for (index, start) in stride(
-                from: 0, to: payload.count, by: Self.partByteCount
-            ).enumerated() {
-                let part = payload.part(start, min(Self.partByteCount, payload.count - start))
-                let key = payloadKey(sender: rank, number, index)
-                try commands.append(["PSETEX", key, expiryMilliseconds], part)
-                try commands.flush()
-                meter.write(part.count)
-            }
+            try appendParts(payload) { payloadKey(sender: rank, number, $0) }
             try commands.settle(deadline: deadline)
         }
     }

@@ -89,7 +89,7 @@ final class RedisStore: MessageStore, @unchecked Sendable {
             var frame = frame
             if payload.count > Self.inlineByteCountMax {
                 frame.place = .apart
-                try appendParts(payload, number: frame.number)
+                try appendParts(payload) { partKey(sender: rank, frame.number, $0) }
             }
             try append(frame, payload, to: destination)
             try send(deadline)
@@ -110,14 +110,15 @@ final class RedisStore: MessageStore, @unchecked Sendable {
         meter.write(frame.place == .inline ? payload.count : 0)
     }
 
-    /// Under the lock.
-    func appendParts(_ payload: UnsafeRawBufferPointer, number: UInt64) throws(MPIError) {
+    /// Leaves a payload in parts under keys of their own. Under the lock.
+    func appendParts(
+        _ payload: UnsafeRawBufferPointer, key: (_ index: Int) -> String
+    ) throws(MPIError) {
         for (index, start) in stride(
             from: 0, to: payload.count, by: Self.partByteCount
         ).enumerated() {
             let part = payload.part(start, min(Self.partByteCount, payload.count - start))
-            let key = partKey(sender: rank, number, index)
-            try commands.append(["PSETEX", key, expiryMilliseconds], part)
+            try commands.append(["PSETEX", key(index), expiryMilliseconds], part)
             try commands.flush()
             meter.write(part.count)
         }
