@@ -11,7 +11,7 @@ enum AlgorithmChoice {
     /// From here a vector is worth dividing among the ranks.
     private static let longVector = 32 << 10
     /// On one host, each rank's share of such a vector: two messages to and from every rank.
-    private static let longShareOnHost = 16 << 10
+    private static let longShareOnHost = 48 << 10
 
     /// The root tells all others itself, instead of a tree.
     static func tellsAllBcast(size: Int) -> Bool { size <= fewRanks }
@@ -40,8 +40,9 @@ enum AlgorithmChoice {
     }
 
     /// Bruck's algorithm, which has few steps and copies every byte once more, instead of telling
-    /// all others at once.
+    /// all others at once. On one host it pays until that copy leaves the caches.
     static func doublesAllgather(byteCount: Int, size: Int, isOnOneHost: Bool) -> Bool {
-        size >= (isOnOneHost ? manyRanksOnHost : fewRanks + 1) && byteCount * size <= 32 << 10
+        let (least, most) = isOnOneHost ? (manyRanksOnHost, 512 << 10) : (fewRanks + 1, 32 << 10)
+        return size >= least && byteCount <= most / size
     }
 }

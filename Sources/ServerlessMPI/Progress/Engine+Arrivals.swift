@@ -18,10 +18,13 @@ extension Engine {
         var budget = Self.turnByteCount
         // Bytes that TLS has taken from the socket are not to be seen from outside.
         let awaited = link.pointee.tls == nil ? awaited : noSlot
+        let frameByteCount = awaitedFrameByteCount(awaited)
         var isInterrupted = false
         while budget > 0, !link.pointee.isReadClosed, !state.pointee.isTroubled {
             let count =
-                link.pointee.phase == .payload ? readPayload(link) : readHeader(link)
+                link.pointee.phase == .payload
+                ? readPayload(link, readsAhead: frameByteCount == .max)
+                : readHeader(link, frameByteCount)
             if count > 0 {
                 progressed = true
                 budget -= count
@@ -44,8 +47,22 @@ extension Engine {
         return progressed
     }
 
+    /// How long the frame is that completes a receive of a collective, whose length is known; without
+    /// a limit for any other request, whose peer may well stream messages.
+    ///
+    /// Of a collective's peer there is one message to expect. To read just that leaves the next call's
+    /// in the socket, until its receive is posted, and the socket does not see its buffer emptied: on
+    /// that it would send an acknowledgement that the next message carries anyway.
+    private func awaitedFrameByteCount(_ awaited: UInt32) -> Int {
+        guard awaited != noSlot else { return .max }
+        let request = requests.pointer(awaited)
+        guard request.pointee.call != 0, request.pointee.kind == .receive else { return .max }
+        return FrameHeader.byteCount + request.pointee.capacity
+    }
+
     /// Bytes moved, or why none could be.
-    private func readHeader(_ link: LinkPointer) -> Int {
+    /// - Parameter frameByteCount: of the frame that is to be expected.
+    private func readHeader(_ link: LinkPointer, _ frameByteCount: Int) -> Int {
         if link.pointee.stagedByteCount < FrameHeader.byteCount {
             if link.pointee.isDrained { return Transfer.wouldBlock }
             if link.pointee.stagedStart > 0 {
@@ -55,10 +72,11 @@ extension Engine {
                 link.pointee.stagedStart = 0
                 link.pointee.stagedEnd = staged
             }
-            let limit =
-                link.pointee.readsHeadersOnly
-                ? FrameHeader.byteCount - link.pointee.stagedByteCount : Link.stagingByteCount
-            let count = link.pointee.readStaged(limit: limit)
+            let isLarge =
+                frameByteCount == .max
+                ? link.pointee.readsHeadersOnly : frameByteCount > Link.copiedByteCountMax
+            let limit = isLarge ? FrameHeader.byteCount : frameByteCount
+            let count = link.pointee.readStaged(limit: limit - link.pointee.stagedByteCount)
             if count <= 0 { return count }
             if link.pointee.stagedByteCount < FrameHeader.byteCount { return count }
         }
@@ -72,7 +90,7 @@ extension Engine {
         return FrameHeader.byteCount
     }
 
-    private func readPayload(_ link: LinkPointer) -> Int {
+    private func readPayload(_ link: LinkPointer, readsAhead: Bool) -> Int {
         let staged = link.pointee.stagedByteCount
         if link.pointee.targetByteCount > 0, let target = link.pointee.target {
             let wanted = link.pointee.targetByteCount
@@ -83,7 +101,7 @@ extension Engine {
                 link.pointee.stagedStart += count
             } else {
                 if link.pointee.isDrained { return Transfer.wouldBlock }
-                count = link.pointee.readPayload(target, wanted)
+                count = link.pointee.readPayload(target, wanted, readsAhead: readsAhead)
                 if count <= 0 { return count }
             }
             link.pointee.target = target + count
@@ -117,7 +135,7 @@ extension Engine {
         link.pointee.target = target
         link.pointee.targetByteCount = accepted
         link.pointee.surplusByteCount = byteCount - accepted
-        link.pointee.readsHeadersOnly = byteCount > Link.stagingByteCount / 4
+        link.pointee.readsHeadersOnly = byteCount > Link.copiedByteCountMax
         finishPayload(link)
     }
 

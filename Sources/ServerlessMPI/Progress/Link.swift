@@ -11,7 +11,9 @@ typealias LinkPointer = UnsafeMutablePointer<Link>
 /// take need not ask.
 struct Link {
     /// Room for bytes read ahead of the frame they belong to.
-    static let stagingByteCount = 16 << 10
+    static let stagingByteCount = copiedByteCountMax
+    /// Frames up to here are read whole and copied, which costs less than one more read.
+    static let copiedByteCountMax = FrameHeader.byteCount + (16 << 10)
 
     enum Phase: UInt8 { case header, payload }
 
@@ -188,9 +190,16 @@ extension Link {
         return count
     }
 
-    /// Reads payload to its place, and what follows it into the empty staging area.
-    mutating func readPayload(_ target: UnsafeMutableRawPointer, _ byteCount: Int) -> Int {
+    /// Reads payload to its place, and what follows it, if wanted, into the empty staging area.
+    mutating func readPayload(
+        _ target: UnsafeMutableRawPointer, _ byteCount: Int, readsAhead: Bool
+    ) -> Int {
         if tls != nil { return readSome(target, byteCount) }
+        guard readsAhead else {
+            let count = recv(socket, target, byteCount, 0)
+            if count < byteCount { isDrained = true }
+            return outcome(count)
+        }
         let ahead = readsHeadersOnly ? FrameHeader.byteCount : Self.stagingByteCount
         var parts = (
             iovec(iov_base: target, iov_len: byteCount), iovec(iov_base: staging, iov_len: ahead)
