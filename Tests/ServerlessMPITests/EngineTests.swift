@@ -135,6 +135,71 @@ struct EngineTests {
         }
     }
 
+    /// What a rank says in one call of a collective lies behind what it says in the call before.
+    @Test(
+        "collectives of every length follow each other without a pause", arguments: 2...5,
+        [false, true])
+    func collectivesInARow(size: Int, isEncrypted: Bool) throws {
+        let lengths = [0, 1, 63, 64, 4096, 16_383, 16_384, 16_385, 16_448, 40_000, 70_000]
+        try EngineWorld(size: size, isEncrypted: isEncrypted).check { world in
+            for (number, length) in (lengths + lengths.reversed()).enumerated() {
+                let root = number % size
+                var told = pattern(world.rank == root ? length : 0, from: root, number: number)
+                if world.rank != root { told = [UInt8](repeating: 0, count: length) }
+                try world.bcast(told.mutableSpan, root: root)
+                expectSame(
+                    told, pattern(length, from: root, number: number), "bcast of \(length)")
+                let mine = pattern(length, from: world.rank, number: number)
+                let sending = try world.isend(mine.span, to: .rank((world.rank + 1) % size))
+                let all = try world.allgather(mine.span)
+                for rank in 0..<size {
+                    expectSame(
+                        Array(all[rank * length..<(rank + 1) * length]),
+                        pattern(length, from: rank, number: number), "allgather of \(length)")
+                }
+                var theirs = [UInt8](repeating: 0, count: length)
+                try world.recv(
+                    into: theirs.mutableSpan, from: .rank((world.rank + size - 1) % size))
+                _ = try sending.wait()
+                expectSame(
+                    theirs, pattern(length, from: (world.rank + size - 1) % size, number: number),
+                    "a message beside an allgather of \(length)")
+            }
+        }
+    }
+
+    @Test("a collective leaves the next one's message in the socket", arguments: [1, 1000, 16_384])
+    func readsNoFurther(length: Int) throws {
+        try EngineWorld(size: 2).check { world in
+            var first = pattern(length, from: 1, number: 1)
+            var second = pattern(length, from: 1, number: 2)
+            if world.rank == 0 {
+                first = Array(repeating: 0, count: length)
+                second = first
+                let frame = Int32(FrameHeader.byteCount + length)
+                let socket = try #require(world.engine.links[1]).pointee.socket
+                let deadline = ContinuousClock.now + .seconds(10)
+                while try waitingByteCount(socket) < 2 * frame, ContinuousClock.now < deadline {
+                    usleep(1000)
+                }
+                try world.bcast(first.mutableSpan, root: 1)
+                let left = try waitingByteCount(socket)
+                #expect(left == frame, "left \(left), a frame \(frame)")
+            } else {
+                try world.bcast(first.mutableSpan, root: 1)
+            }
+            try world.bcast(second.mutableSpan, root: 1)
+            expectSame(first, pattern(length, from: 1, number: 1), "first")
+            expectSame(second, pattern(length, from: 1, number: 2), "second")
+            // Rank 1 says no bye before rank 0 has counted.
+            if world.rank == 0 {
+                try world.send(0, to: 1)
+            } else {
+                _ = try world.recv(Int.self, from: 0)
+            }
+        }
+    }
+
     @Test("communicators keep their messages apart, also those that come early", arguments: 2...4)
     func communicators(size: Int) throws {
         try EngineWorld(size: size).check { world in
@@ -190,6 +255,13 @@ struct EngineTests {
             try world.barrier()
         }
     }
+}
+
+/// Bytes that a socket holds for its reader.
+private func waitingByteCount(_ socket: Int32) throws -> Int32 {
+    var count: Int32 = 0
+    try #require(ioctl(socket, UInt(FIONREAD), &count) == 0)
+    return count
 }
 
 private func ringInThread(_ world: ServerlessCommunicator, tag: Tag, rounds: Int) throws {
