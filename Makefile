@@ -81,7 +81,7 @@ sanitize: ## ThreadMPI and ServerlessMPI under the thread and the address saniti
 	@scripts/sanitize
 
 .PHONY: bench
-bench: build ## Ours beside five dataframe engines, 25 minutes; writes docs/results/frames.*
+bench: build ## Ours beside five dataframe engines, about 17 minutes; writes docs/results/frames.*
 	@Benchmarks/run $(RELEASE) --output $(or $(OUTPUT),docs/results/frames)
 
 .PHONY: format
