@@ -25,6 +25,9 @@ public struct Schema: Sendable, Hashable {
         self.fields = fields
     }
 
+    /// For operators, whose names differ by construction.
+    init(ofDistinct fields: [Field]) { self.fields = fields }
+
     public var names: [String] { fields.map(\.name) }
     public var count: Int { fields.count }
 

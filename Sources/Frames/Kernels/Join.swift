@@ -5,17 +5,45 @@ extension Kernels {
     /// Rows a rank may hold: partitions number theirs in 32 bits.
     static let rowLimit = Int(Int32.max)
 
+    /// Columns that rows carry beside the key: more make partitions too large for the cache.
+    static let carriedLimit = 6
+
     /// Joins chunks of rows, which need not be concatenated first. Keys are column positions, of
     /// equal types left and right; null keys match nothing, NaN equals NaN, −0 equals 0. The result
     /// is all left columns, then `rightColumns` of the right; the order of its rows is unspecified.
     ///
-    /// Cost: each side is read twice and moved once into partitions that fit the cache; columns of
-    /// 8-byte values without nulls travel along, others are gathered once per output row.
+    /// Cost: each side is read twice and moved once into partitions that fit the cache. Columns of
+    /// numbers without nulls, and strings that are such (`JoinNumbering`), travel along; others are
+    /// gathered once per output row.
     static func join(
         left: [Table], right: [Table], leftKeys: [Int], rightKeys: [Int], kind: JoinKind,
         rightColumns: [Int]
     ) throws(FrameError) -> [Column] {
         precondition(!leftKeys.isEmpty && leftKeys.count == rightKeys.count, "keys in pairs")
+        guard
+            let numbering = JoinNumbering(
+                left: left[0].schema, right: right[0].schema, leftKeys: leftKeys,
+                rightKeys: rightKeys, rightColumns: rightColumns),
+            let numbered = numbering.profiles(left, right).flatMap({
+                NumberedJoin(numbering, $0)
+            })
+        else {
+            return try joinRows(
+                left: left, right: right, leftKeys: leftKeys, rightKeys: rightKeys, kind: kind,
+                rightColumns: rightColumns)
+        }
+        let joined = try joinRows(
+            left: left.map(numbered.leftRows), right: right.map(numbered.rightRows),
+            leftKeys: [0], rightKeys: [0], kind: kind,
+            rightColumns: Array(1..<1 + rightColumns.count))
+        return numbered.columns(from: joined)
+    }
+
+    /// The same of columns as they are.
+    private static func joinRows(
+        left: [Table], right: [Table], leftKeys: [Int], rightKeys: [Int], kind: JoinKind,
+        rightColumns: [Int]
+    ) throws(FrameError) -> [Column] {
         let (leftCodes, rightCodes) = joinCodes(left, right, leftKeys, rightKeys)
         let leftSide = JoinSide(
             left, codes: leftCodes, key: leftKeys.count == 1 ? leftKeys[0] : nil,
@@ -128,9 +156,6 @@ private struct JoinSide {
     var hasRowNumbers: Bool { chunks[0].firstRow != nil }
     private let paths: [(path: Path, type: DataType)]
 
-    /// More fields per row make partitions too large for the cache.
-    private static let carriedLimit = 6
-
     /// - Parameters:
     ///   - codes: an int64 column per chunk, equal where keys are.
     ///   - key: the key column, if there is but one.
@@ -143,7 +168,7 @@ private struct JoinSide {
                 type.fixedWidth == 8 && tables.allSatisfy { $0.columns[index].validity == nil }
             if isPlain && index == key && !type.isFloat {
                 paths.append((.field(0), type))
-            } else if isPlain && carried.count < Self.carriedLimit {
+            } else if isPlain && carried.count < Kernels.carriedLimit {
                 carried.append(index)
                 paths.append((.field(carried.count), type))
             } else {

@@ -1,37 +1,17 @@
-// Keys of several columns as one number per row, in the order of the keys: digits of which each is as
-// wide as its column's range. Made block by block where it is used, so that numbers need not be
-// written to memory and read again.
+// Keys of several columns as one number per row, in the order of the keys. Made block by block where it
+// is used, so that numbers need not be written to memory and read again.
 
-/// How rows of some columns are numbered.
+/// The rows of some columns as their numbers.
 struct KeyEncoder {
-    private enum Digit {
-        case integer(minimum: Int64)
-        case text(TextDigits)
-    }
-    private struct Part {
-        let digit: Digit
-        /// Values a digit may take, null included.
-        let radix: UInt64
-        /// Added to a value's digit: 1 if 0 stands for null.
-        let offset: UInt64
-        /// Nil if there are no nulls.
-        let null: UInt64?
-        /// The greatest digit, if digits count down from it.
-        let descendsFrom: UInt64?
-    }
-
     private let columns: [Column]
-    private let parts: [Part]
+    let numbering: KeyNumbering
     /// Numbers are below it.
-    let limit: UInt64
-
-    /// The greatest limit there may be.
-    static let limit: UInt64 = 1 << 62
+    var limit: UInt64 { numbering.limit }
 
     /// Numbers that are equal where rows are, null being a value like any other. Reads all columns
     /// once. Nil if they are of types without digits, or numbers would not fit.
     init?(_ columns: [Column]) {
-        self.init(digitsOf: columns.map { $0.type == .string ? $0 : Kernels.widened($0) }, nil)
+        self.init(digitsOf: columns.map(Self.digits), nil)
     }
 
     /// Numbers in the order of the rows; nil also if a column's order is not that of its digits.
@@ -45,25 +25,26 @@ struct KeyEncoder {
     }
 
     private init?(digitsOf columns: [Column], _ order: [ColumnOrder]?) {
-        var parts: [Part] = []
-        var limit: UInt64 = 1
+        var numbering = KeyNumbering()
         for (index, column) in columns.enumerated() {
-            guard let (digit, count) = Self.digit(of: column) else { return nil }
-            let hasNulls = column.validity != nil
-            let nullsFirst = order?[index].nullsFirst ?? true
-            let part = Part(
-                digit: digit, radix: count + (hasNulls ? 1 : 0),
-                offset: hasNulls && nullsFirst ? 1 : 0,
-                null: hasNulls ? (nullsFirst ? 0 : count) : nil,
-                descendsFrom: order?[index].descending == true ? count - 1 : nil)
-            let (product, overflow) = limit.multipliedReportingOverflow(by: part.radix)
-            guard !overflow, product <= Self.limit else { return nil }
-            limit = product
-            parts.append(part)
+            guard let profile = KeyProfile(column),
+                numbering.append(profile, order: order?[index])
+            else { return nil }
         }
         self.columns = columns
-        self.parts = parts
-        self.limit = limit
+        self.numbering = numbering
+    }
+
+    /// - Parameter numbering: made of profiles that these columns' own are part of.
+    init(_ columns: [Column], by numbering: KeyNumbering) {
+        self.columns = columns.map(Self.digits)
+        self.numbering = numbering
+    }
+
+    /// A column as those that have profiles: strings or, where it is of another type with digits,
+    /// int64.
+    static func digits(_ column: Column) -> Column {
+        column.type == .string ? column : Kernels.widened(column)
     }
 
     /// A column as strings or int64 in its order.
@@ -91,35 +72,20 @@ struct KeyEncoder {
         }
     }
 
-    /// What a column's digit is, and how many values it has.
-    private static func digit(of column: Column) -> (Digit, UInt64)? {
-        switch column.type {
-        case .int64:
-            let range = Kernels.keyRange([column]) ?? (minimum: 0, width: 0)
-            guard range.width < limit else { return nil }
-            return (.integer(minimum: range.minimum), range.width + 1)
-        case .string:
-            var profile = TextProfile()
-            guard profile.add(column), let digits = TextDigits(profile) else { return nil }
-            return (.text(digits), digits.limit)
-        default: return nil
-        }
-    }
-
     /// Writes the numbers of rows `rows`.
     func encode(_ rows: Range<Int>, to numbers: UnsafeMutablePointer<UInt64>) {
-        for index in parts.indices {
+        for (index, part) in numbering.parts.enumerated() {
             if index == 0 {
-                encode(parts[index], columns[index], rows, isFirst: true, numbers)
+                encode(part, columns[index], rows, isFirst: true, numbers)
             } else {
-                encode(parts[index], columns[index], rows, isFirst: false, numbers)
+                encode(part, columns[index], rows, isFirst: false, numbers)
             }
         }
     }
 
     @inline(__always)
     private func encode(
-        _ part: Part, _ column: Column, _ rows: Range<Int>, isFirst: Bool,
+        _ part: KeyNumbering.Part, _ column: Column, _ rows: Range<Int>, isFirst: Bool,
         _ numbers: UnsafeMutablePointer<UInt64>
     ) {
         @inline(__always)
@@ -144,7 +110,7 @@ struct KeyEncoder {
     /// Calls `body(index, digit)`, index counting from 0; a null's digit is unspecified.
     @inline(__always)
     private func forEachDigit(
-        _ part: Part, _ column: Column, _ rows: Range<Int>, _ body: (Int, UInt64) -> Void
+        _ part: KeyNumbering.Part, _ column: Column, _ rows: Range<Int>, _ body: (Int, UInt64) -> Void
     ) {
         defer { withExtendedLifetime(column) {} }
         switch part.digit {
@@ -159,17 +125,6 @@ struct KeyEncoder {
 
     /// Rows encoded at a time: their numbers stay in the first-level cache.
     static let blockRowCount = 1024
-
-    /// If numbers are those of one int64 column without nulls: the value whose number is 0, and
-    /// whether values decrease from there. Nil otherwise.
-    var singleInteger: (start: Int64, descends: Bool)? {
-        guard parts.count == 1, parts[0].null == nil, case .integer(let minimum) = parts[0].digit
-        else { return nil }
-        if let last = parts[0].descendsFrom {
-            return (minimum &+ Int64(bitPattern: last), true)
-        }
-        return (minimum, false)
-    }
 
     /// All numbers, as int64 without nulls.
     func column() -> Column {

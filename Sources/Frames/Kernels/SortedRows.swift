@@ -41,7 +41,7 @@ private struct SortPlan {
         var needsRows = false
         for (index, column) in table.columns.enumerated() {
             if keyColumns.contains(index) {
-                if column.type.storage == .int64, let integer = encoder.singleInteger {
+                if column.type.storage == .int64, let integer = encoder.numbering.singleInteger {
                     sources.append(.number(start: integer.start, descends: integer.descends))
                 } else if column.type.layout == .bytes8, column.validity == nil,
                     carried.count < Self.carriedLimit

@@ -24,6 +24,38 @@ struct TextProfile {
         return true
     }
 
+    /// Adds what is known of other strings.
+    mutating func add(_ other: TextProfile) {
+        shortest = min(shortest, other.shortest)
+        longest = max(longest, other.longest)
+        least.replace(with: other.least, where: other.least .< least)
+        greatest.replace(with: other.greatest, where: other.greatest .> greatest)
+    }
+
+    /// On the wire: lengths, least bytes, greatest bytes.
+    var words: [UInt64] {
+        let least = unsafeBitCast(least, to: SIMD2<UInt64>.self)
+        let greatest = unsafeBitCast(greatest, to: SIMD2<UInt64>.self)
+        return [
+            UInt64(shortest), UInt64(longest), least[0], least[1], greatest[0], greatest[1],
+        ]
+    }
+
+    init() {}
+
+    /// Nil if no strings are like that.
+    init?(_ words: [UInt64]) {
+        let isEmpty = words[0] == UInt64(Int.max) && words[1] == 0
+        guard isEmpty || words[0] <= words[1] && words[1] <= UInt64(Self.lengthLimit) else {
+            return nil
+        }
+        shortest = Int(words[0])
+        longest = Int(words[1])
+        least = unsafeBitCast(SIMD2(words[2], words[3]), to: SIMD16<UInt8>.self)
+        greatest = unsafeBitCast(SIMD2(words[4], words[5]), to: SIMD16<UInt8>.self)
+        guard isEmpty || all(least .<= greatest) else { return nil }
+    }
+
     private mutating func add(_ column: Column, _ rows: Range<Int>) -> Bool {
         let offsets = column.stringOffsets
         let bytes = UnsafeRawPointer(column.stringBytes)
@@ -58,9 +90,9 @@ struct TextProfile {
 }
 
 /// The number of a string among strings of a profile.
-struct TextDigits {
+struct TextDigits: Hashable {
     /// Eight bytes as a number.
-    private struct Word {
+    struct Word: Hashable {
         let least: UInt64
         /// Bits by which places that never vary are shifted out at the end.
         let shift: UInt64
@@ -98,13 +130,14 @@ struct TextDigits {
         }
     }
 
-    private let first: Word
-    private let second: Word
+    let first: Word
+    let second: Word
     /// Numbers of the second word are below it; 1 if there is none.
-    private let secondLimit: UInt64
-    private let shortest: Int
+    let secondLimit: UInt64
+    private let greatest: SIMD2<UInt64>
+    let shortest: Int
     /// How many lengths there are.
-    private let lengthCount: UInt64
+    let lengthCount: UInt64
     /// Numbers are below it.
     let limit: UInt64
 
@@ -115,6 +148,7 @@ struct TextDigits {
         let least = isEmpty ? SIMD2(0, 0) : unsafeBitCast(profile.least, to: SIMD2<UInt64>.self)
         let greatest =
             isEmpty ? SIMD2(0, 0) : unsafeBitCast(profile.greatest, to: SIMD2<UInt64>.self)
+        self.greatest = greatest
         first = Word(least[0], greatest[0])
         second = Word(least[1], greatest[1])
         shortest = isEmpty ? 0 : profile.shortest
@@ -125,7 +159,7 @@ struct TextDigits {
         secondLimit = secondLast + 1
         let (texts, overflow) = (firstLast + 1).multipliedReportingOverflow(by: secondLimit)
         let (limit, tooMany) = texts.multipliedReportingOverflow(by: lengthCount)
-        guard !overflow, !tooMany, limit <= KeyEncoder.limit else { return nil }
+        guard !overflow, !tooMany, limit <= KeyNumbering.limit else { return nil }
         self.limit = limit
     }
 
@@ -146,6 +180,22 @@ struct TextDigits {
         let bits = UInt64(truncatingIfNeeded: length) &* 8
         // Shifts by 64 and more give zero.
         return SIMD2(~(UInt64.max << bits), bits <= 64 ? 0 : ~(UInt64.max << (bits &- 64)))
+    }
+
+    /// Which strings are such as the profile was of.
+    func contains(_ column: Column) -> Bitmap {
+        let offsets = column.stringOffsets
+        let bytes = UnsafeRawPointer(column.stringBytes)
+        let least = unsafeBitCast(SIMD2(first.least, second.least), to: SIMD16<UInt8>.self)
+        let greatest = unsafeBitCast(greatest, to: SIMD16<UInt8>.self)
+        let longest = shortest + Int(lengthCount) - 1
+        defer { withExtendedLifetime(column) {} }
+        return Bitmap(count: column.count) { row in
+            let length = Int(offsets[row &+ 1] &- offsets[row])
+            guard length >= shortest, length <= longest else { return false }
+            let text = Self.load(bytes + Int(offsets[row])) & Self.mask(length)
+            return all(text .>= least) && all(text .<= greatest)
+        }
     }
 
     /// Calls `body(index, number)` for rows `rows` of a column, index counting from 0; what a null

@@ -56,6 +56,34 @@ struct Destinations {
         withExtendedLifetime(key) {}
     }
 
+    /// By the numbers of keys: by the block of the one there is, or their hash. Rows that have none,
+    /// and so no equals among those that have, by the common hash of their keys.
+    init(
+        _ numbers: KeyNumbers, _ blocks: KeyBlocks?, of keys: [Column], rowCount: Int,
+        rankCount: Int
+    ) {
+        let hasNumbers = numbers.contains(keys, rowCount: rowCount)
+        let columns = numbers.encoded(keys)
+        let hashes = hasNumbers == nil ? Buffer(byteCount: 0) : Kernels.rowHashes(keys)
+        let ofKeys = hashes.elements(as: UInt64.self)
+        let divisor = UInt64(rankCount)
+        func isWithout(_ row: Int) -> Bool { hasNumbers.map { !$0[row] } ?? false }
+        if let blocks {
+            let values = columns[0].pointer(as: Int64.self)
+            self.init(rowCount: rowCount, rankCount: rankCount) { row in
+                isWithout(row) ? Self.rank(ofHash: ofKeys[row], divisor) : blocks.rank(of: values[row])
+            }
+        } else {
+            let numberHashes = Kernels.rowHashes(columns)
+            let ofNumbers = numberHashes.elements(as: UInt64.self)
+            self.init(rowCount: rowCount, rankCount: rankCount) { row in
+                Self.rank(ofHash: isWithout(row) ? ofKeys[row] : ofNumbers[row], divisor)
+            }
+            withExtendedLifetime(numberHashes) {}
+        }
+        withExtendedLifetime((columns, hashes)) {}
+    }
+
     /// The top bits of the hash, scaled to the number of ranks.
     @inline(__always)
     static func rank(ofHash hash: UInt64, _ rankCount: UInt64) -> Int {

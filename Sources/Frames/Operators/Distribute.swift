@@ -42,15 +42,15 @@ extension StepRun {
     func shuffle(
         _ table: Table, to placement: Placement, of keys: [String]
     ) throws(FrameError) -> [Table] {
-        try shuffle(table, to: placement, of: keys, unlessSkewed: KeySample()) ?? []
+        try shuffle(table, to: placement, of: keys, unlessAny: false) ?? []
     }
 
-    /// The same, unless a rank's sample is skewed: then nothing moves, and nil is returned on all.
+    /// The same, unless any rank declines: then nothing moves, and nil is returned on all.
     func shuffle(
-        _ table: Table, to placement: Placement, of keys: [String], unlessSkewed sample: KeySample
+        _ table: Table, to placement: Placement, of keys: [String], unlessAny declines: Bool
     ) throws(FrameError) -> [Table]? {
         let rankCount = size
-        return try scatter(table, isSkewed: sample.isSkewed) { part in
+        return try scatter(table, unlessAny: declines) { part in
             switch placement {
             case .hash(let positions):
                 let names = positions.map { keys[$0] }
@@ -60,6 +60,11 @@ extension StepRun {
             case .blocks(let position, let blocks):
                 let index = part.schema.indices(of: [keys[position]])[0]
                 return Destinations(blocks, of: part.columns[index])
+            case .numbers(let positions, let numbers, let blocks):
+                let names = positions.map { keys[$0] }
+                return Destinations(
+                    numbers, blocks, of: part.schema.indices(of: names).map { part.columns[$0] },
+                    rowCount: part.rowCount, rankCount: rankCount)
             }
         }
     }

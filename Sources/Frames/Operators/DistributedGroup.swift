@@ -31,17 +31,21 @@ extension StepRun {
             columns = Kernels.groupBy([raw], keys: keyIndices, aggregates: first)
         }
         let partial = try partialTable(columns, raw.schema, keyCount: keys.count, partials)
-        let pieces = try shuffle(partial, by: partial.schema.names.dropLast(partials.parts.count))
+        let groups = try shuffleGroups(partial, keyCount: keys.count)
+        let keyCount = groups.keyCount
         if anyMayOverflow && failure == nil {
             failure = overflow(
-                Kernels.concat(pieces), keyCount: keys.count,
-                partials.sums(keyCount: keys.count, ofParts: true))
+                Kernels.concat(groups.pieces), keyCount: keyCount,
+                partials.sums(keyCount: keyCount, ofParts: true))
         }
         try settleSums(failure)
-        let merged = Kernels.groupBy(
-            pieces, keys: keyIndices, aggregates: partials.merge(keyCount: keys.count))
+        let merged = groups.withKeys(
+            Kernels.groupBy(
+                groups.pieces, keys: Array(0..<keyCount),
+                aggregates: partials.merge(keyCount: keyCount)))
         return Rows(
-            table: result(merged, keyCount: keys.count, partials), partitioning: .hash(keys))
+            table: result(merged, keyCount: keys.count, partials),
+            partitioning: groups.partitioning(of: keys))
     }
 
     /// One row on every rank.

@@ -50,7 +50,7 @@ extension StepRun {
             if placement != rightPlacement {
                 let sample = sample(right.table, join.rightKeys)
                 pieces = try shuffle(
-                    right.table, to: placement, of: join.rightKeys, unlessSkewed: sample)
+                    right.table, to: placement, of: join.rightKeys, unlessAny: sample.isSkewed)
                 if pieces == nil {
                     let heavy = try heavyKeys(
                         KeySample(), sample, spreadable: (left: false, right: true))
@@ -70,7 +70,7 @@ extension StepRun {
         }
         let sample = sample(left.table, join.leftKeys)
         var pieces = try shuffle(
-            left.table, to: placement, of: join.leftKeys, unlessSkewed: sample)
+            left.table, to: placement, of: join.leftKeys, unlessAny: sample.isSkewed)
         if pieces == nil {
             let heavy = try heavyKeys(
                 sample, KeySample(), spreadable: (left: true, right: false))
@@ -137,6 +137,11 @@ extension StepRun {
                 table: Table(schema: node.schema, columns: columns, rowCount: columns[0].count),
                 partitioning: placement.partitioning(of: join.leftKeys))
         }
+        if join.kind != .full,
+            let rows = try numberedJoin(left.table, right.table, join, facts)
+        {
+            return rows
+        }
         let rightPieces = try shuffle(right.table, by: join.rightKeys)
         let leftPieces = try shuffle(left.table, by: join.leftKeys)
         return Rows(
@@ -149,7 +154,7 @@ extension StepRun {
     }
 
     /// What all ranks' headers say together. Collective: one exchange.
-    private func joinFacts(_ header: ExchangeHeader) throws(FrameError) -> JoinFacts {
+    func joinFacts(_ header: ExchangeHeader) throws(FrameError) -> JoinFacts {
         let headers = try open(header)
         do throws(MessageFault) {
             return try JoinFacts(headers)

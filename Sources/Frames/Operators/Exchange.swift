@@ -21,15 +21,15 @@ extension StepRun {
     func scatter(
         _ table: Table, _ destinations: (Table) -> Destinations
     ) throws(FrameError) -> [Table] {
-        try scatter(table, isSkewed: false, destinations) ?? []
+        try scatter(table, unlessAny: false, destinations) ?? []
     }
 
-    /// The same, unless some rank says that its rows are skewed: then nothing moves, and nil is
-    /// returned on all. That travels in the header of the first round.
+    /// The same, unless any rank declines: then nothing moves, and nil is returned on all. That
+    /// travels in the header of the first round.
     func scatter(
-        _ table: Table, isSkewed: Bool, _ destinations: (Table) -> Destinations
+        _ table: Table, unlessAny declines: Bool, _ destinations: (Table) -> Destinations
     ) throws(FrameError) -> [Table]? {
-        try exchange(table, isSkewed: isSkewed) { part in
+        try exchange(table, unlessAny: declines) { part in
             ScatterPacking(part, to: destinations(part))
         }
     }
@@ -39,7 +39,7 @@ extension StepRun {
     func sendRanges(_ table: Table, _ ranges: [Range<Int>]) throws(FrameError) -> [Table] {
         // A round takes consecutive rows of the table, hence of each range what lies within.
         var start = 0
-        return try exchange(table, isSkewed: false) { part in
+        return try exchange(table, unlessAny: false) { part in
             let rows = start..<start + part.rowCount
             start = rows.upperBound
             return RangePacking(
@@ -54,18 +54,23 @@ extension StepRun {
 
     /// Round after round until no rank has any left.
     private func exchange(
-        _ table: Table, isSkewed: Bool, _ pack: (Table) -> some Packing
+        _ table: Table, unlessAny declines: Bool, _ pack: (Table) -> some Packing
     ) throws(FrameError) -> [Table]? {
         let table = try sharingCategories(table)
+        if declines {
+            var header = header()
+            header.facts.0 = 1
+            _ = try open(header)
+            return nil
+        }
         var received = [[Table]](repeating: [], count: size)
         let rounds = Rounds(of: table)
         var round = 0
         var moreRounds = true
         while moreRounds {
             let packing = pack(table.slice(rounds.rows(of: round)))
-            var own = self.headers(for: packing, roundsLeft: rounds.left(after: round))
-            for rank in own.indices where isSkewed { own[rank].facts.0 = 1 }
-            let headers = try open(own)
+            let headers = try open(
+                self.headers(for: packing, roundsLeft: rounds.left(after: round)))
             if round == 0 && headers.contains(where: { $0.facts.0 != 0 }) { return nil }
             let tables = try transfer(packing, headers, of: table)
             for (rank, table) in tables.enumerated() where table.rowCount > 0 {

@@ -24,7 +24,7 @@ extension StepRun {
         // Rows of two sorted frames, one after the other, are not sorted.
         var partitioning = Partitioning.unknown
         switch first {
-        case .hash, .blocks, .replicated: if isCommon { partitioning = first }
+        case .hash, .blocks, .numbers, .replicated: if isCommon { partitioning = first }
         case .range, .unknown: break
         }
         return Rows(table: Kernels.concat(parts.map(\.table)), partitioning: partitioning)

@@ -9,6 +9,9 @@ public enum Partitioning: Sendable, Hashable {
     case hash([String])
     /// Rows that are equal in this integer column are on one rank, which got its block of keys.
     case blocks(String, KeyBlocks)
+    /// Rows that are equal in all these columns are on one rank, which the numbers of these values
+    /// chose: by the block of the one there is, or by their hash where there are no blocks.
+    case numbers([String], KeyNumbers, KeyBlocks?)
     /// Sorted by these keys within each rank and from rank to rank; rows with equal keys may
     /// straddle the border of two ranks.
     case range([SortKey])
@@ -24,6 +27,10 @@ public enum Partitioning: Sendable, Hashable {
             return renamed.count == names.count ? .hash(renamed) : .unknown
         case .blocks(let name, let blocks):
             return newName(name).map { .blocks($0, blocks) } ?? .unknown
+        case .numbers(let names, let numbers, let blocks):
+            let renamed = names.compactMap(newName)
+            return renamed.count == names.count
+                ? .numbers(renamed, numbers, blocks) : .unknown
         case .range(let keys):
             // A prefix of the keys is still an order.
             var kept: [SortKey] = []
@@ -38,7 +45,8 @@ public enum Partitioning: Sendable, Hashable {
     /// Are rows with equal `keys` known to be on one rank?
     func colocates(_ keys: [String]) -> Bool {
         switch self {
-        case .hash(let names): !names.isEmpty && names.allSatisfy(keys.contains)
+        case .hash(let names), .numbers(let names, _, _):
+            !names.isEmpty && names.allSatisfy(keys.contains)
         case .blocks(let name, _): keys.contains(name)
         case .replicated: true
         case .unknown, .range: false
@@ -49,12 +57,19 @@ public enum Partitioning: Sendable, Hashable {
     func placement(in keys: [String]) -> Placement? {
         switch self {
         case .hash(let names):
-            let positions = names.compactMap(keys.firstIndex(of:))
-            return positions.isEmpty || positions.count < names.count ? nil : .hash(positions)
+            return Self.positions(names, in: keys).map { .hash($0) }
+        case .numbers(let names, let numbers, let blocks):
+            return Self.positions(names, in: keys).map { .numbers($0, numbers, blocks) }
         case .blocks(let name, let blocks):
             return keys.firstIndex(of: name).map { .blocks($0, blocks) }
         case .unknown, .range, .replicated:
             return nil
         }
+    }
+
+    /// Nil unless all names are among the keys.
+    private static func positions(_ names: [String], in keys: [String]) -> [Int]? {
+        let positions = names.compactMap(keys.firstIndex(of:))
+        return positions.isEmpty || positions.count < names.count ? nil : positions
     }
 }
