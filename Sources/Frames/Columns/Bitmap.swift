@@ -30,13 +30,13 @@ public struct Bitmap: Sendable {
     init(count: Int, _ bit: (Int) -> Bool) {
         let buffer = Buffer(byteCount: Self.byteCount(count))
         let words = buffer.elements(as: UInt64.self)
-        // A loop of known length: it is unrolled into vector instructions.
+        // A loop of known length, without shifts: it becomes vector instructions.
+        let places = Self.places.elements(as: UInt64.self)
         for word in 0..<count / 64 {
             var bits: UInt64 = 0
             for position in 0..<64 {
-                bits |=
-                    UInt64(unsafeBitCast(bit(word &* 64 &+ position), to: UInt8.self))
-                    &<< UInt64(truncatingIfNeeded: position)
+                let flag = unsafeBitCast(bit(word &* 64 &+ position), to: UInt8.self)
+                bits |= (0 &- UInt64(flag)) & places[position]
             }
             words[word] = bits
         }
@@ -50,6 +50,9 @@ public struct Bitmap: Sendable {
         }
         self.init(buffer: buffer, count: count)
     }
+
+    /// The 64 words of one bit.
+    private static let places = Buffer(copying: (0..<64 as Range<UInt64>).map { 1 << $0 })
 
     /// Bytes of `count` bits, in whole 64-bit words.
     static func byteCount(_ count: Int) -> Int { (count + 63) / 64 * 8 }

@@ -10,31 +10,40 @@ extension Expression {
     /// The column this computes from the rows of `table`. Local; a plain column is not copied.
     /// - Throws: `malformedValue` for what a strict cast refuses.
     func evaluate(on table: Table) throws(FrameError) -> Column {
+        var assembly: ColumnAssembly?
+        var parts: [Column] = []
+        // One operation leaves no temporaries, and a plain column is there.
+        if node.depth <= 1 { return try node.evaluate(on: table).column(count: table.rowCount) }
+        return try evaluate(on: table) { part in
+            if assembly == nil && parts.isEmpty {
+                assembly = ColumnAssembly(of: part, count: table.rowCount)
+            }
+            if assembly?.append(part) == nil { parts.append(part) }
+        } ?? assembly?.column ?? Kernels.concat(parts)
+    }
+
+    /// The column, or nil if `body` was called with it batch by batch: each but the last of a multiple
+    /// of 64 rows.
+    func evaluate(
+        on table: Table, byBatches body: (Column) -> Void
+    ) throws(FrameError) -> Column? {
         let count = table.rowCount
-        guard count > 2 * Expression.batchRowCount, node.depth > 1, !node.needsWholeColumns else {
+        guard count > 2 * Expression.batchRowCount, node.depth > 0, !node.needsWholeColumns else {
             return try node.evaluate(on: table).column(count: count)
         }
         do throws(FrameError) {
-            return try evaluateBatches(on: table)
+            var first = 0
+            while first < count {
+                let rows = first..<Swift.min(first + Expression.batchRowCount, count)
+                let batch = table.slice(rows)
+                body(try node.evaluate(on: batch).column(count: rows.count))
+                first = rows.upperBound
+            }
+            return nil
         } catch {
             // Once more at once: then the error names the row of the whole.
             return try node.evaluate(on: table).column(count: count)
         }
-    }
-
-    private func evaluateBatches(on table: Table) throws(FrameError) -> Column {
-        var assembly: ColumnAssembly?
-        var parts: [Column] = []
-        var first = 0
-        while first < table.rowCount {
-            let rows = first..<Swift.min(first + Expression.batchRowCount, table.rowCount)
-            let batch = table.slice(rows)
-            let part = try node.evaluate(on: batch).column(count: rows.count)
-            if first == 0 { assembly = ColumnAssembly(of: part, count: table.rowCount) }
-            if assembly?.append(part) == nil { parts.append(part) }
-            first = rows.upperBound
-        }
-        return assembly?.column ?? Kernels.concat(parts)
     }
 }
 

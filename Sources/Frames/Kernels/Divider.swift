@@ -21,7 +21,8 @@ struct Divider {
 
     @inline(__always)
     func quotient(_ dividend: UInt64) -> UInt64 {
-        (dividend &<< 1).multipliedFullWidth(by: factor).high &>> shift
+        assert(dividend >> 63 == 0, "a dividend of 64 bits")
+        return (dividend &<< 1).multipliedFullWidth(by: factor).high &>> shift
     }
 
     @inline(__always)

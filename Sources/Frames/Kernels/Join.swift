@@ -13,8 +13,8 @@ extension Kernels {
     /// is all left columns, then `rightColumns` of the right; the order of its rows is unspecified.
     ///
     /// Cost: each side is read twice and moved once into partitions that fit the cache. Columns of
-    /// numbers without nulls, and strings that are such (`JoinNumbering`), travel along; others are
-    /// gathered once per output row.
+    /// numbers without nulls, and those that can be such (`JoinNumbering`, a pass to find out and one
+    /// to number them), travel along; others are gathered once per output row.
     static func join(
         left: [Table], right: [Table], leftKeys: [Int], rightKeys: [Int], kind: JoinKind,
         rightColumns: [Int]
@@ -23,7 +23,8 @@ extension Kernels {
         guard
             let numbering = JoinNumbering(
                 left: left[0].schema, right: right[0].schema, leftKeys: leftKeys,
-                rightKeys: rightKeys, rightColumns: rightColumns),
+                rightKeys: rightKeys, rightColumns: rightColumns,
+                nullable: (nullable(left), nullable(right))),
             let numbered = numbering.profiles(left, right).flatMap({
                 NumberedJoin(numbering, $0)
             })
@@ -37,6 +38,13 @@ extension Kernels {
             leftKeys: [0], rightKeys: [0], kind: kind,
             rightColumns: Array(1..<1 + rightColumns.count))
         return numbered.columns(from: joined)
+    }
+
+    private static func nullable(_ tables: [Table]) -> Set<Int> {
+        Set(
+            tables.flatMap { table in
+                table.columns.indices.filter { table.columns[$0].validity != nil }
+            })
     }
 
     /// The same of columns as they are.

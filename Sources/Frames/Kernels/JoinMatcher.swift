@@ -68,7 +68,8 @@ struct JoinMatcher {
         guard let matched else { return nil }
         let flags = matched.elements(as: UInt8.self)
         defer { withExtendedLifetime(matched) {} }
-        return Bitmap(count: count) { flags[$0] != 0 }
+        let bits = Bitmap(count: count) { flags[$0] != 0 }
+        return bits.setCount == count ? nil : bits
     }
 
     /// Does it all.

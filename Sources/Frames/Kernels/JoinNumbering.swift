@@ -1,10 +1,10 @@
 // A join's columns as int64s, which rows carry through partitions and between ranks: several keys, or
 // a string, are one number; strings beside them are numbers of their own, and narrow types are
-// widened. What the join yields is turned back, row by row in order, so that no column is gathered
-// at random.
+// widened. What the join yields is turned back, row by row in order, while columns that stay as they
+// are have to be gathered at random.
 
-/// What the columns of a join have to become for its rows to be numbers alone. By types only, hence
-/// the same on all ranks.
+/// What the columns of a join have to become for its rows to be numbers alone. By types, hence the same
+/// on all ranks.
 struct JoinNumbering {
     /// A column that is not a key.
     struct Payload {
@@ -22,42 +22,53 @@ struct JoinNumbering {
     let keyTypes: [DataType]
     let leftKeys: [Int]
     let rightKeys: [Int]
-    /// Is the key a number as it is?
-    let keyIsPlain: Bool
     let left: [Payload]
     let right: [Payload]
 
-    /// Nil if there is nothing to be gained, or some type has no numbers.
-    /// - Parameter rightColumns: of the right side, those wanted, without keys.
+    /// Must the key, or the keys together, be numbered? Of one that is an integer it is enough to be
+    /// widened.
+    var numbersKeys: Bool { keyTypes.count > 1 || keyTypes[0] == .string }
+
+    /// Nil if there is nothing to be gained, or some key's type has no numbers.
+    /// - Parameters:
+    ///   - rightColumns: of the right side, those wanted, without keys.
+    ///   - nullable: columns that hold nulls, which rows do not carry.
     init?(
-        left: Schema, right: Schema, leftKeys: [Int], rightKeys: [Int], rightColumns: [Int]
+        left: Schema, right: Schema, leftKeys: [Int], rightKeys: [Int], rightColumns: [Int],
+        nullable: (left: Set<Int>, right: Set<Int>) = ([], [])
     ) {
-        func payload(_ schema: Schema, _ indices: [Int]) -> [Payload] {
+        func payloads(_ schema: Schema, _ indices: [Int], _ nullable: Set<Int>) -> [Payload] {
             indices.enumerated().map { position, index in
                 Payload(
                     index: index, type: schema.fields[index].type,
-                    isCarried: position < Kernels.carriedLimit)
+                    isCarried: position < Kernels.carriedLimit && !nullable.contains(index))
             }
         }
         keyTypes = leftKeys.map { left.fields[$0].type }
-        guard keyTypes == rightKeys.map({ right.fields[$0].type }) else { return nil }
+        guard keyTypes == rightKeys.map({ right.fields[$0].type }),
+            keyTypes.allSatisfy({ !$0.isFloat && $0 != .category })
+        else { return nil }
         self.leftKeys = leftKeys
         self.rightKeys = rightKeys
-        keyIsPlain = keyTypes.count == 1 && keyTypes[0].isInt64
-        self.left = payload(left, left.fields.indices.filter { !leftKeys.contains($0) })
-        self.right = payload(right, rightColumns)
-        let payloads = self.left + self.right
-        if keyIsPlain && payloads.allSatisfy(\.staysAsIs) { return nil }
-        guard keyTypes.allSatisfy({ !$0.isFloat && $0 != .category }) else { return nil }
+        self.left = payloads(
+            left, left.fields.indices.filter { !leftKeys.contains($0) }, nullable.left)
+        self.right = payloads(right, rightColumns, nullable.right)
+        let keyIsNumber = keyTypes.count == 1 && keyTypes[0].fixedWidth == 8
+        if keyIsNumber && (self.left + self.right).allSatisfy(\.staysAsIs) { return nil }
     }
 
-    /// Have both sides so few columns that rows of them can be carried between ranks?
+    /// Can all columns of both sides be carried between ranks?
     var canBeCarried: Bool {
         1 + left.count < CarriedSide.fieldLimit && right.count < CarriedSide.fieldLimit
             && (left + right).allSatisfy { $0.isCarried && $0.type != .category }
     }
 
-    /// Is a wanted value of some row null?
+    /// Bytes of all rows as numbers.
+    func byteCount(_ left: Table, _ right: Table) -> Int {
+        8 * (left.rowCount * (1 + self.left.count) + right.rowCount * (1 + self.right.count))
+    }
+
+    /// Has a wanted column a bitmap of what is null?
     func hasNulls(_ left: Table, _ right: Table) -> Bool {
         left.columns.contains { $0.validity != nil }
             || (rightKeys + self.right.map(\.index)).contains {
@@ -67,19 +78,20 @@ struct JoinNumbering {
 
     /// Types of the columns that `profiles` is about: int64 or string.
     var profiledTypes: [DataType] {
-        let keys = keyIsPlain ? [] : keyTypes.map { $0 == .string ? DataType.string : .int64 }
+        let keys = numbersKeys ? keyTypes.map { $0 == .string ? DataType.string : .int64 } : []
         return keys + (left + right).filter(\.isText).map { _ in .string }
     }
 
-    /// Of the keys of both sides together, unless `keyIsPlain`; then of each string beside them, nil
-    /// if that cannot be a number. Nil if the keys cannot.
+    /// Of the keys of both sides together, if `numbersKeys`; then of each string beside them, nil if
+    /// that cannot be a number. Nil if the keys cannot.
     func profiles(_ left: [Table], _ right: [Table]) -> [KeyProfile?]? {
+        let keys = zip(leftKeys, rightKeys).map { leftKey, rightKey in
+            left.map { $0.columns[leftKey] } + right.map { $0.columns[rightKey] }
+        }
+        // Null keys match nothing, but a left join keeps what stands beside them.
+        guard keys.joined().allSatisfy({ $0.validity == nil }) else { return nil }
         var profiles: [KeyProfile?] = []
-        for (leftKey, rightKey) in zip(leftKeys, rightKeys) {
-            let columns = left.map { $0.columns[leftKey] } + right.map { $0.columns[rightKey] }
-            // Null keys match nothing, but a left join keeps what stands beside them.
-            guard columns.allSatisfy({ $0.validity == nil }) else { return nil }
-            if keyIsPlain { continue }
+        for columns in keys where numbersKeys {
             guard let profile = Self.profile(columns) else { return nil }
             profiles.append(profile)
         }
@@ -94,7 +106,7 @@ struct JoinNumbering {
     private static func profile(_ columns: [Column]) -> KeyProfile? {
         var whole = KeyProfile(ofNoRows: columns[0].type == .string ? .string : .int64)
         for column in columns {
-            guard let profile = KeyProfile(KeyEncoder.digits(column)), !profile.hasNulls else {
+            guard column.validity == nil, let profile = KeyProfile(KeyEncoder.digits(column)) else {
                 return nil
             }
             whole.add(profile)
@@ -113,7 +125,7 @@ struct NumberedJoin {
     }
 
     private let numbering: JoinNumbering
-    /// Nil if the key is a number as it is.
+    /// Nil if the key need not be numbered.
     private let keys: KeyNumbering?
     private let left: [Form]
     private let right: [Form]
@@ -123,7 +135,7 @@ struct NumberedJoin {
     init?(_ numbering: JoinNumbering, _ profiles: [KeyProfile?]) {
         self.numbering = numbering
         var rest = profiles[...]
-        if numbering.keyIsPlain {
+        if !numbering.numbersKeys {
             keys = nil
         } else {
             let own = rest.prefix(numbering.keyTypes.count).compactMap(\.self)
@@ -145,10 +157,9 @@ struct NumberedJoin {
     func placement(_ placement: Placement) -> Placement {
         guard let keys else { return placement }
         let positions = Array(numbering.leftKeys.indices)
-        let numbers = KeyNumbers(keys)
         return switch placement {
-        case .blocks(_, let blocks): .numbers(positions, numbers, blocks)
-        case .hash, .numbers: .numbers(positions, numbers, nil)
+        case .blocks(_, let blocks): .numbers(positions, keys, blocks)
+        case .hash, .numbers: .numbers(positions, keys, nil)
         }
     }
 
@@ -195,7 +206,7 @@ struct NumberedJoin {
     func columns(from joined: [Column]) -> [Column] {
         let keyColumns =
             keys.map { KeyDecoder($0, types: numbering.keyTypes).columns(joined[0]) }
-            ?? [joined[0].reinterpreted(as: numbering.keyTypes[0])]
+            ?? [Kernels.narrowed(joined[0], to: numbering.keyTypes[0])]
         var leftColumns: [Int: Column] = [:]
         for (index, column) in zip(numbering.leftKeys, keyColumns) {
             leftColumns[index] = column

@@ -6,6 +6,8 @@ struct KeyDecoder {
     private let numbering: KeyNumbering
     private let types: [DataType]
 
+    private static let mask = KeyNumbering.limit - 1
+
     /// - Parameter types: of the columns that were numbered, in their order.
     init(_ numbering: KeyNumbering, types: [DataType]) {
         self.numbering = numbering
@@ -27,7 +29,8 @@ struct KeyDecoder {
             let count = min(KeyEncoder.blockRowCount, numbers.count - row)
             let left = rest.elements(as: UInt64.self)
             let digit = digits.elements(as: UInt64.self)
-            left.update(from: source + row, count: count)
+            // Whatever another rank may have sent: no divider is asked for more than it can do.
+            for position in 0..<count { left[position] = source[row &+ position] & Self.mask }
             for index in outputs.indices.reversed() {
                 if index == 0 {
                     outputs[0].write(left, row..<row + count)
@@ -42,7 +45,7 @@ struct KeyDecoder {
             }
             row += count
         }
-        withExtendedLifetime(numbers) {}
+        withExtendedLifetime((numbers, rest, digits)) {}
         return zip(outputs, types).map { output, type in
             type == .string ? output.column : Kernels.narrowed(output.column, to: type)
         }
@@ -104,7 +107,9 @@ private struct DigitColumn {
         case .integers(let minimum):
             let output = buffer.elements(as: Int64.self) + rows.lowerBound
             let first = minimum &- Int64(bitPattern: offset)
-            for index in 0..<rows.count { output[index] = first &+ Int64(bitPattern: digits[index]) }
+            for index in 0..<rows.count {
+                output[index] = first &+ Int64(bitPattern: digits[index])
+            }
         case .texts(let decoder):
             guard let offsets else { return }
             if rowValidity == nil && ownValidity == nil {
@@ -155,9 +160,13 @@ private struct DigitColumn {
             return Column(type: .int64, count: count, values: buffer, validity: validity)
         }
         let end = Int(offsets.elements(as: Int64.self)[count])
+        var bytes = Buffer(viewing: buffer, from: 0, byteCount: end)
+        if end < buffer.byteCount / 2 {
+            // Room was made for strings that are all as long as the longest.
+            bytes = Buffer(byteCount: end)
+            bytes.pointer.copyMemory(from: buffer.pointer, byteCount: end)
+        }
         return Column(
-            type: .string, count: count,
-            values: Buffer(viewing: buffer, from: 0, byteCount: end), offsets: offsets,
-            validity: validity)
+            type: .string, count: count, values: bytes, offsets: offsets, validity: validity)
     }
 }

@@ -35,7 +35,7 @@ struct KeyEncoder {
         self.numbering = numbering
     }
 
-    /// - Parameter numbering: made of profiles that these columns' own are part of.
+    /// - Parameter numbering: of rows whose values it `contains`; others get any number.
     init(_ columns: [Column], by numbering: KeyNumbering) {
         self.columns = columns.map(Self.digits)
         self.numbering = numbering
@@ -110,7 +110,8 @@ struct KeyEncoder {
     /// Calls `body(index, digit)`, index counting from 0; a null's digit is unspecified.
     @inline(__always)
     private func forEachDigit(
-        _ part: KeyNumbering.Part, _ column: Column, _ rows: Range<Int>, _ body: (Int, UInt64) -> Void
+        _ part: KeyNumbering.Part, _ column: Column, _ rows: Range<Int>,
+        _ body: (Int, UInt64) -> Void
     ) {
         defer { withExtendedLifetime(column) {} }
         switch part.digit {

@@ -2,7 +2,7 @@
 // each is as wide as its column's range. Small enough to be sent, so that ranks can number alike.
 
 /// Numbers for the rows of some columns, made by `KeyEncoder` and read by `KeyDecoder`.
-struct KeyNumbering: Sendable, Hashable {
+public struct KeyNumbering: Sendable, Hashable {
     enum Digit: Hashable {
         case integer(minimum: Int64)
         case text(TextDigits)
@@ -75,9 +75,10 @@ struct KeyNumbering: Sendable, Hashable {
     }
 
     /// Which rows have a number, all their values being such as were numbered; nil if all have.
+    /// - Parameter columns: as `KeyEncoder.digits` gives them.
     func contains(_ columns: [Column], rowCount: Int) -> Bitmap? {
         var inside: Bitmap?
-        for (part, column) in zip(parts, columns.map(KeyEncoder.digits)) {
+        for (part, column) in zip(parts, columns) {
             let isInside: Bitmap
             switch part.digit {
             case .integer(let minimum):

@@ -1,15 +1,12 @@
 // Keys as few numbers: one if they fit, as many as it takes if not.
 
 /// Numbers for the rows of some columns; ranks that have the same number alike.
-public struct KeyNumbers: Sendable, Hashable {
+struct KeyNumbers {
     /// Of consecutive columns each.
     private let numberings: [KeyNumbering]
 
     /// Numbers per row.
     var count: Int { numberings.count }
-
-    /// One number.
-    init(_ numbering: KeyNumbering) { numberings = [numbering] }
 
     /// Nil if some column's values alone are too many.
     init?(_ profiles: [KeyProfile]) {
@@ -22,36 +19,22 @@ public struct KeyNumbers: Sendable, Hashable {
         self.numberings = numberings
     }
 
-    /// Calls `body` with each numbering and the part of `elements`, one per column, that it is about.
-    private func map<Element, Result>(
-        _ elements: [Element], _ body: (KeyNumbering, [Element]) -> Result
-    ) -> [Result] {
-        var rest = elements[...]
-        return numberings.map { numbering in
-            defer { rest = rest.dropFirst(numbering.parts.count) }
-            return body(numbering, Array(rest.prefix(numbering.parts.count)))
-        }
-    }
-
     /// int64 columns without nulls.
     func encoded(_ columns: [Column]) -> [Column] {
-        map(columns) { KeyEncoder($1, by: $0).column() }
+        var rest = columns[...]
+        return numberings.map { numbering in
+            defer { rest = rest.dropFirst(numbering.parts.count) }
+            return KeyEncoder(Array(rest.prefix(numbering.parts.count)), by: numbering).column()
+        }
     }
 
     /// The columns whose rows have these numbers.
     func decoded(_ numbers: [Column], types: [DataType]) -> [Column] {
-        var next = 0
-        return map(types) { numbering, types in
-            defer { next += 1 }
-            return KeyDecoder(numbering, types: types).columns(numbers[next])
-        }.flatMap(\.self)
-    }
-
-    /// Which rows have numbers, all their values being such as were numbered; nil if all have.
-    func contains(_ columns: [Column], rowCount: Int) -> Bitmap? {
-        map(columns) { $0.contains($1, rowCount: rowCount) }.reduce(nil) { whole, part in
-            guard let whole, let part else { return whole ?? part }
-            return whole.and(part)
+        var rest = types[...]
+        return zip(numberings, numbers).flatMap { numbering, numbers in
+            defer { rest = rest.dropFirst(numbering.parts.count) }
+            let types = Array(rest.prefix(numbering.parts.count))
+            return KeyDecoder(numbering, types: types).columns(numbers)
         }
     }
 }

@@ -10,9 +10,10 @@ struct KeyProfile {
     }
 
     private(set) var values: Values
+    /// Has the column a bitmap that says so?
     private(set) var hasNulls: Bool
 
-    /// One pass over the column, of int64 or strings. Nil if it holds a string that is too long.
+    /// One pass over the column, of int64 or strings. Nil if its strings are too long, or too many.
     init?(_ column: Column) {
         hasNulls = column.validity != nil
         switch column.type {
@@ -74,8 +75,11 @@ struct KeyProfile {
             guard let profile = TextProfile(rest) else { return nil }
             values = .texts(profile)
         } else {
-            values = .integers(
-                least: Int64(bitPattern: rest[0]), greatest: Int64(bitPattern: rest[1]))
+            let (least, greatest) = (Int64(bitPattern: rest[0]), Int64(bitPattern: rest[1]))
+            guard least <= greatest || (least, greatest) == (.max, .min),
+                rest.dropFirst(2).allSatisfy({ $0 == 0 })
+            else { return nil }
+            values = .integers(least: least, greatest: greatest)
         }
     }
 }

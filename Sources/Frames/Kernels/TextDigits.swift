@@ -12,13 +12,14 @@ struct TextProfile {
 
     static let lengthLimit = 16
 
-    /// Adds a column's strings; false, and no more than that, if one is too long.
+    /// Adds a column's strings; false, and no more than that, if one is too long, or if there are
+    /// too many different ones for numbers.
     mutating func add(_ column: Column) -> Bool {
         // In blocks, so that offsets are read from memory once.
         var row = 0
         while row < column.count {
             let end = min(row + KeyEncoder.blockRowCount, column.count)
-            guard add(column, row..<end) else { return false }
+            guard add(column, row..<end), TextDigits(self) != nil else { return false }
             row = end
         }
         return true
@@ -45,15 +46,19 @@ struct TextProfile {
 
     /// Nil if no strings are like that.
     init?(_ words: [UInt64]) {
-        let isEmpty = words[0] == UInt64(Int.max) && words[1] == 0
-        guard isEmpty || words[0] <= words[1] && words[1] <= UInt64(Self.lengthLimit) else {
-            return nil
+        let none = TextProfile()
+        if words == none.words {
+            self = none
+            return
         }
+        guard words[0] <= words[1], words[1] <= UInt64(Self.lengthLimit) else { return nil }
         shortest = Int(words[0])
         longest = Int(words[1])
         least = unsafeBitCast(SIMD2(words[2], words[3]), to: SIMD16<UInt8>.self)
         greatest = unsafeBitCast(SIMD2(words[4], words[5]), to: SIMD16<UInt8>.self)
-        guard isEmpty || all(least .<= greatest) else { return nil }
+        guard all(least .<= greatest), greatest & TextDigits.mask(longest) == greatest else {
+            return nil
+        }
     }
 
     private mutating func add(_ column: Column, _ rows: Range<Int>) -> Bool {

@@ -49,6 +49,7 @@ struct Destinations {
 
     /// By the block of an integer key; nulls, which match nothing, to rank 0.
     init(_ blocks: KeyBlocks, of key: Column) {
+        let key = Kernels.widened(key)
         let values = key.pointer(as: Int64.self)
         self.init(rowCount: key.count, rankCount: blocks.rankCount) { row in
             key.isNull(at: row) ? 0 : blocks.rank(of: values[row])
@@ -56,32 +57,25 @@ struct Destinations {
         withExtendedLifetime(key) {}
     }
 
-    /// By the numbers of keys: by the block of the one there is, or their hash. Rows that have none,
-    /// and so no equals among those that have, by the common hash of their keys.
+    /// By the number of keys: by its block, or its hash. Rows that have none, and so no equals among
+    /// those that have, by the common hash of their keys.
     init(
-        _ numbers: KeyNumbers, _ blocks: KeyBlocks?, of keys: [Column], rowCount: Int,
+        _ numbering: KeyNumbering, _ blocks: KeyBlocks?, of keys: [Column], rowCount: Int,
         rankCount: Int
     ) {
-        let hasNumbers = numbers.contains(keys, rowCount: rowCount)
-        let columns = numbers.encoded(keys)
-        let hashes = hasNumbers == nil ? Buffer(byteCount: 0) : Kernels.rowHashes(keys)
+        let digits = keys.map(KeyEncoder.digits)
+        let hasNumber = numbering.contains(digits, rowCount: rowCount)
+        let numbers = KeyEncoder(digits, by: numbering).column()
+        let values = numbers.pointer(as: Int64.self)
+        let hashes = hasNumber == nil ? Buffer(byteCount: 0) : Kernels.rowHashes(keys)
         let ofKeys = hashes.elements(as: UInt64.self)
         let divisor = UInt64(rankCount)
-        func isWithout(_ row: Int) -> Bool { hasNumbers.map { !$0[row] } ?? false }
-        if let blocks {
-            let values = columns[0].pointer(as: Int64.self)
-            self.init(rowCount: rowCount, rankCount: rankCount) { row in
-                isWithout(row) ? Self.rank(ofHash: ofKeys[row], divisor) : blocks.rank(of: values[row])
-            }
-        } else {
-            let numberHashes = Kernels.rowHashes(columns)
-            let ofNumbers = numberHashes.elements(as: UInt64.self)
-            self.init(rowCount: rowCount, rankCount: rankCount) { row in
-                Self.rank(ofHash: isWithout(row) ? ofKeys[row] : ofNumbers[row], divisor)
-            }
-            withExtendedLifetime(numberHashes) {}
+        self.init(rowCount: rowCount, rankCount: rankCount) { row in
+            if let hasNumber, !hasNumber[row] { return Self.rank(ofHash: ofKeys[row], divisor) }
+            return blocks.map { $0.rank(of: values[row]) }
+                ?? Self.rank(ofHash: hashInt64(values[row]), divisor)
         }
-        withExtendedLifetime((columns, hashes)) {}
+        withExtendedLifetime((numbers, hashes)) {}
     }
 
     /// The top bits of the hash, scaled to the number of ranks.

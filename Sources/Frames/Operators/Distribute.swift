@@ -60,10 +60,10 @@ extension StepRun {
             case .blocks(let position, let blocks):
                 let index = part.schema.indices(of: [keys[position]])[0]
                 return Destinations(blocks, of: part.columns[index])
-            case .numbers(let positions, let numbers, let blocks):
+            case .numbers(let positions, let numbering, let blocks):
                 let names = positions.map { keys[$0] }
                 return Destinations(
-                    numbers, blocks, of: part.schema.indices(of: names).map { part.columns[$0] },
+                    numbering, blocks, of: part.schema.indices(of: names).map { part.columns[$0] },
                     rowCount: part.rowCount, rankCount: rankCount)
             }
         }

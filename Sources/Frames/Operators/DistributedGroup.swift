@@ -45,7 +45,7 @@ extension StepRun {
                 aggregates: partials.merge(keyCount: keyCount)))
         return Rows(
             table: result(merged, keyCount: keys.count, partials),
-            partitioning: groups.partitioning(of: keys))
+            partitioning: .hash(keys))
     }
 
     /// One row on every rank.

@@ -128,7 +128,7 @@ extension StepRun {
             if !facts.knowsBuildRange(join.kind) {
                 header.facts = JoinFacts.own(
                     left.table, right.table, join.kind, carried: carried, isSkewed: isSkewed,
-                    costs, allRanges: true)
+                    costs, buildsRight: facts.buildsRight(join.kind))
                 facts = try joinFacts(header)
             }
             let (columns, placement) = try radixJoin(
@@ -154,10 +154,12 @@ extension StepRun {
     }
 
     /// What all ranks' headers say together. Collective: one exchange.
-    func joinFacts(_ header: ExchangeHeader) throws(FrameError) -> JoinFacts {
+    func joinFacts(
+        _ header: ExchangeHeader, mustCarry: Bool = false
+    ) throws(FrameError) -> JoinFacts {
         let headers = try open(header)
         do throws(MessageFault) {
-            return try JoinFacts(headers)
+            return try JoinFacts(headers, mustCarry: mustCarry)
         } catch {
             throw refusal(error)
         }

@@ -13,19 +13,35 @@ extension StepRun {
         _ expressions: [Expression], on input: Rows
     ) throws(FrameError) -> [Column] {
         var columns: [Column] = []
-        var failure: FrameError?
-        do throws(FrameError) {
+        try agreeing(expressions, on: input) { () throws(FrameError) in
             for expression in expressions {
                 columns.append(try expression.evaluate(on: input.table))
             }
-        } catch {
-            failure = error
         }
+        return columns
+    }
+
+    /// The rows where `predicate` is true. Cost and errors as of `evaluate`.
+    func filter(_ input: Rows, _ predicate: Expression) throws(FrameError) -> Rows {
+        var table = input.table
+        try agreeing([predicate], on: input) { () throws(FrameError) in
+            var rows = FilteredRows(of: input.table)
+            let mask = try predicate.evaluate(on: input.table) { rows.append($0) }
+            table = mask.map { Kernels.filter(input.table, mask: $0) } ?? rows.rows
+        }
+        return Rows(table: table, partitioning: input.partitioning)
+    }
+
+    /// Does `work`, which evaluates `expressions`; where these can fail, all ranks fail if one does.
+    private func agreeing(
+        _ expressions: [Expression], on input: Rows, _ work: () throws(FrameError) -> Void
+    ) throws(FrameError) {
+        var failure: FrameError?
+        do throws(FrameError) { try work() } catch { failure = error }
         if expressions.contains(where: { $0.node.canFail(in: input.table.schema) }) {
             failure = try agree(on: failure, isReplicated: input.partitioning == .replicated)
         }
         if let failure { throw failure }
-        return columns
     }
 
     /// The failure of the lowest rank that has one, on all ranks; nil if none has. Collective.

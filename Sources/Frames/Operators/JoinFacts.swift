@@ -61,11 +61,11 @@ struct JoinFacts {
     }
 
     /// What one rank contributes.
-    /// - Parameter allRanges: those of both sides' keys, not only of its smaller side's.
+    /// - Parameter buildsRight: tells the range of that side's keys; if nil, of its smaller side's.
     static func own(
         _ left: Table, _ right: Table, _ kind: JoinKind,
         carried: (left: CarriedSide, right: CarriedSide)?, isSkewed: Bool,
-        _ costs: ChannelCosts, allRanges: Bool = false
+        _ costs: ChannelCosts, buildsRight: Bool? = nil
     ) -> ExchangeHeader.Facts {
         func range(_ side: CarriedSide?) -> KeyRange {
             guard let side, let range = Kernels.keyRange([side.key]) else { return KeyRange() }
@@ -73,8 +73,8 @@ struct JoinFacts {
             return KeyRange(
                 least: least, greatest: least &+ Int(bitPattern: UInt(range.width)))
         }
-        let tellsRight = allRanges || kind == .left || right.rowCount <= left.rowCount
-        let tellsLeft = allRanges || !tellsRight
+        let tellsRight = buildsRight ?? (kind == .left || right.rowCount <= left.rowCount)
+        let tellsLeft = !tellsRight
         let leftRange = tellsLeft ? range(carried?.left) : KeyRange()
         let rightRange = tellsRight ? range(carried?.right) : KeyRange()
         let flags =
@@ -102,7 +102,7 @@ struct JoinFacts {
     private static let rightShift = UInt64(CarriedSide.fieldLimit)
 
     /// Can a rank have said that? Bounds every sum over ranks, and the tables made by it.
-    private static func isPossible(_ facts: ExchangeHeader.Facts) -> Bool {
+    private static func isPossible(_ facts: ExchangeHeader.Facts, mustCarry: Bool) -> Bool {
         let (leftBytes, rightBytes, leftRows, rightRows) = (facts.0, facts.1, facts.2, facts.3)
         let claims = 0...ExchangeLimits.claimLimit
         guard [leftBytes, rightBytes, leftRows, rightRows].allSatisfy(claims.contains) else {
@@ -111,15 +111,16 @@ struct JoinFacts {
         let latency = Double(bitPattern: UInt64(UInt(bitPattern: facts.10)))
         let bandwidth = Double(bitPattern: UInt64(UInt(bitPattern: facts.11)))
         guard (0...1e6).contains(latency), bandwidth > 0 else { return false }
-        if facts.4 & Flag.carried == 0 { return true }
+        if facts.4 & Flag.carried == 0 { return !mustCarry }
         return leftBytes + rightBytes <= ExchangeLimits.roundBytes
             && leftRows <= leftBytes / 8 && rightRows <= rightBytes / 8
     }
 
     /// All contributions together; the same on every rank.
-    init(_ headers: [ExchangeHeader]) throws(MessageFault) {
+    /// - Parameter mustCarry: whether ranks have agreed that all can take the radix join.
+    init(_ headers: [ExchangeHeader], mustCarry: Bool = false) throws(MessageFault) {
         for (source, facts) in headers.map(\.facts).enumerated() {
-            guard Self.isPossible(facts) else {
+            guard Self.isPossible(facts, mustCarry: mustCarry) else {
                 throw MessageFault(source: source, reason: "sizes that no side of a join has")
             }
             leftBytes += facts.0

@@ -24,42 +24,68 @@ struct ShuffledGroups {
         return numbers.decoded(Array(columns.prefix(keyCount)), types: keyTypes)
             + columns.dropFirst(keyCount)
     }
-
-    func partitioning(of keys: [String]) -> Partitioning {
-        numbers.map { .numbers(keys, $0, nil) } ?? .hash(keys)
-    }
 }
 
 extension StepRun {
-    /// Each row to the rank of its first `keyCount` columns. Collective; size > 1. Cost: a scatter;
-    /// if a rank has many rows, a header and an allgather of 56 bytes per key before.
+    /// Each row to the rank that the common hash of its first `keyCount` columns chooses, whether
+    /// these travel as numbers or not. Collective; size > 1. Cost: a scatter; if some rank has many
+    /// rows, a header and an allgather of 56 bytes per key before, and a pass over the keys.
     func shuffleGroups(_ table: Table, keyCount: Int) throws(FrameError) -> ShuffledGroups {
-        let keys = Array(0..<keyCount)
-        let types = keys.map { table.schema.fields[$0].type }
+        let keys = Array(table.columns.prefix(keyCount))
+        let types = keys.map(\.type)
         let names = Array(table.schema.names.prefix(keyCount))
-        let isPlain = keyCount == 1 && types[0].isInt64
-        guard !isPlain, types.allSatisfy({ !$0.isFloat && $0 != .category }) else {
+        guard Self.mayBeNumbered(table.schema, types) else {
             return ShuffledGroups(try shuffle(table, by: names), keyTypes: types)
         }
         let isLarge = table.rowCount >= NumberingLimits.leastRowCount / size
-        if let pieces = try shuffle(
-            table, to: .hash(keys), of: names, unlessAny: isLarge)
-        {
+        let placement = Placement.hash(Array(0..<keyCount))
+        if let pieces = try shuffle(table, to: placement, of: names, unlessAny: isLarge) {
             return ShuffledGroups(pieces, keyTypes: types)
         }
-        let columns = table.columns.prefix(keyCount).map(KeyEncoder.digits)
-        let own = columns.compactMap { KeyProfile($0) }
+        let digits = keys.map(KeyEncoder.digits)
         let profiles = try agreedProfiles(
-            own.count == keyCount ? own : nil, of: columns.map(\.type))
-        guard let numbers = profiles.flatMap({ KeyNumbers($0) }) else {
+            Self.profiles(digits), of: digits.map(\.type), allowsNulls: true)
+        guard let numbers = profiles.flatMap({ KeyNumbers($0) }),
+            Self.keyBytes(types) ?? .max > 8 * numbers.count
+        else {
             return ShuffledGroups(try shuffle(table, by: names), keyTypes: types)
         }
-        let numbered = numbers.encoded(columns)
+        let numbered = numbers.encoded(digits)
         let fields = numbered.indices.map { Field("number \($0)", .int64) }
         let rows = Table(
             schema: Schema(ofDistinct: fields + table.schema.fields.dropFirst(keyCount)),
             columns: numbered + table.columns.dropFirst(keyCount), rowCount: table.rowCount)
-        return ShuffledGroups(
-            try shuffle(rows, by: fields.map(\.name)), keyTypes: types, numbers: numbers)
+        let rankCount = size
+        var first = 0
+        let pieces = try scatter(rows) { part in
+            let range = first..<first + part.rowCount
+            first = range.upperBound
+            return Destinations(
+                hashing: keys.map { $0.slice(range) }, rowCount: part.rowCount,
+                rankCount: rankCount)
+        }
+        return ShuffledGroups(pieces, keyTypes: types, numbers: numbers)
+    }
+
+    /// Can keys of these types be numbers, and would that spare bytes?
+    private static func mayBeNumbered(_ schema: Schema, _ keys: [DataType]) -> Bool {
+        keys.allSatisfy { !$0.isFloat && $0 != .category } && keyBytes(keys) ?? .max > 8
+            // Dictionaries are made common in an exchange that may come to nothing.
+            && !schema.fields.contains { $0.type == .category }
+    }
+
+    /// Bytes of a row's keys; nil if some are strings.
+    private static func keyBytes(_ types: [DataType]) -> Int? {
+        types.contains(.string) ? nil : types.reduce(0) { $0 + ($1.fixedWidth ?? 1) }
+    }
+
+    /// Nil, as soon as that is known, if some column has none.
+    private static func profiles(_ columns: [Column]) -> [KeyProfile]? {
+        var profiles: [KeyProfile] = []
+        for column in columns {
+            guard let profile = KeyProfile(column) else { return nil }
+            profiles.append(profile)
+        }
+        return profiles
     }
 }

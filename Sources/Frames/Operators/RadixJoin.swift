@@ -1,6 +1,7 @@
 // The join whose shuffle is its radix pass: each sender partitions its rows by rank and, within each
 // rank, by key; receivers match the partitions of all senders where they arrived. For joins on one
-// integer key with nothing but plain 8-byte columns; others shuffle columns first (Exchange).
+// integer key with nothing but plain 8-byte columns, or with columns that became such (NumberedJoin);
+// others shuffle columns first (Exchange).
 
 import MessagePassing
 

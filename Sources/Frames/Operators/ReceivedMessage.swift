@@ -60,6 +60,50 @@ package enum ReceivedMessage {
         }
     }
 
+    /// Rows of columns of `types`, int64 or string, from what one rank says of them and from the numbers
+    /// behind it, as many as there are; nil if it is not believed, or they have no numbers.
+    package static func numberedRows(_ bytes: [UInt8], of types: [DataType]) -> Table? {
+        let words = bytes.withUnsafeBytes { bytes in
+            (0..<bytes.count / 8).map {
+                bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)
+            }
+        }
+        let length = 1 + types.count * KeyProfile.wordCount
+        do throws(MessageFault) {
+            guard words.count >= length,
+                let profiles = try ReceivedProfiles.together(
+                    Array(words.prefix(length)), of: types, allowsNulls: true),
+                let numbers = KeyNumbers(profiles)
+            else { return nil }
+            let rest = words.dropFirst(length).map { Int64(bitPattern: $0) }
+            let rowCount = rest.count / numbers.count
+            let columns = numbers.decoded(
+                (0..<numbers.count).map { part in
+                    Column(Array(rest.dropFirst(part * rowCount).prefix(rowCount)))
+                }, types: types)
+            return Table(
+                schema: Schema(
+                    ofDistinct: types.enumerated().map { Field("c\($0)", $1) }),
+                columns: columns, rowCount: rowCount)
+        } catch {
+            return nil
+        }
+    }
+
+    /// What `numberedRows` reads, of these columns.
+    package static func numbers(of columns: [Column]) -> [UInt8]? {
+        let profiles = columns.compactMap { KeyProfile($0) }
+        guard profiles.count == columns.count, let numbers = KeyNumbers(profiles) else {
+            return nil
+        }
+        let words =
+            [1] + profiles.flatMap(\.words)
+            + numbers.encoded(columns).flatMap { column in
+                column.int64s.map { UInt64(bitPattern: $0 ?? 0) }
+            }
+        return words.flatMap { word in withUnsafeBytes(of: word) { Array($0) } }
+    }
+
     /// The texts of a short message; nil if it is cut off.
     package static func texts(_ bytes: [UInt8]) -> [String]? {
         var message = SmallMessage(bytes)

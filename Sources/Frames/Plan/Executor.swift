@@ -71,10 +71,7 @@ extension StepRun {
         switch node.operation {
         case .source: return input
         case .project(let expressions): return try project(input, expressions)
-        case .filter(let predicate):
-            let mask = try evaluate([predicate], on: input)[0]
-            return Rows(
-                table: Kernels.filter(input.table, mask: mask), partitioning: input.partitioning)
+        case .filter(let predicate): return try filter(input, predicate)
         case .join(let join) where join.kind.isComposed:
             return try composedJoin(inputs[0], inputs[1], join)
         case .join(let join): return try self.join(inputs[0], inputs[1], join)

@@ -56,17 +56,16 @@ enum Placement: Hashable {
     case hash([Int])
     /// By the block of this key.
     case blocks(Int, KeyBlocks)
-    /// By the numbers of these keys: by the block of the one there is, or their hash where there are
-    /// no blocks.
-    case numbers([Int], KeyNumbers, KeyBlocks?)
+    /// By the number of these keys: by its block, or its hash where there are no blocks.
+    case numbers([Int], KeyNumbering, KeyBlocks?)
 
     /// The same said of columns.
     func partitioning(of keys: [String]) -> Partitioning {
         switch self {
         case .hash(let positions): .hash(positions.map { keys[$0] })
         case .blocks(let position, let blocks): .blocks(keys[position], blocks)
-        case .numbers(let positions, let numbers, let blocks):
-            .numbers(positions.map { keys[$0] }, numbers, blocks)
+        case .numbers(let positions, let numbering, let blocks):
+            .numbers(positions.map { keys[$0] }, numbering, blocks)
         }
     }
 }

@@ -9,9 +9,9 @@ public enum Partitioning: Sendable, Hashable {
     case hash([String])
     /// Rows that are equal in this integer column are on one rank, which got its block of keys.
     case blocks(String, KeyBlocks)
-    /// Rows that are equal in all these columns are on one rank, which the numbers of these values
-    /// chose: by the block of the one there is, or by their hash where there are no blocks.
-    case numbers([String], KeyNumbers, KeyBlocks?)
+    /// Rows that are equal in all these columns are on one rank, which the number of these values
+    /// chose: by its block, or by its hash where there are no blocks.
+    case numbers([String], KeyNumbering, KeyBlocks?)
     /// Sorted by these keys within each rank and from rank to rank; rows with equal keys may
     /// straddle the border of two ranks.
     case range([SortKey])
@@ -27,10 +27,10 @@ public enum Partitioning: Sendable, Hashable {
             return renamed.count == names.count ? .hash(renamed) : .unknown
         case .blocks(let name, let blocks):
             return newName(name).map { .blocks($0, blocks) } ?? .unknown
-        case .numbers(let names, let numbers, let blocks):
+        case .numbers(let names, let numbering, let blocks):
             let renamed = names.compactMap(newName)
             return renamed.count == names.count
-                ? .numbers(renamed, numbers, blocks) : .unknown
+                ? .numbers(renamed, numbering, blocks) : .unknown
         case .range(let keys):
             // A prefix of the keys is still an order.
             var kept: [SortKey] = []
@@ -58,8 +58,8 @@ public enum Partitioning: Sendable, Hashable {
         switch self {
         case .hash(let names):
             return Self.positions(names, in: keys).map { .hash($0) }
-        case .numbers(let names, let numbers, let blocks):
-            return Self.positions(names, in: keys).map { .numbers($0, numbers, blocks) }
+        case .numbers(let names, let numbering, let blocks):
+            return Self.positions(names, in: keys).map { .numbers($0, numbering, blocks) }
         case .blocks(let name, let blocks):
             return keys.firstIndex(of: name).map { .blocks($0, blocks) }
         case .unknown, .range, .replicated:

@@ -8,6 +8,19 @@ extension FuzzTarget {
         FuzzTarget(name: "frame-headers", seeds: { headerSeeds }) { bytes in
             _ = ReceivedMessage.acceptsHeaders(bytes)
         },
+        FuzzTarget(name: "frame-numbers", seeds: { numberSeeds }) { bytes in
+            for columns in numbered {
+                guard let rows = ReceivedMessage.numberedRows(bytes, of: columns.map(\.type))
+                else { continue }
+                let frame = Frame(rows)
+                do {
+                    require(try frame.unique().table.rowCount <= rows.rowCount, "different rows")
+                    require(try frame.rendered() != nil, "a table is drawn")
+                } catch {
+                    require(false, "\(error)")
+                }
+            }
+        },
         FuzzTarget(name: "frame-texts", seeds: { [word(1) + word(2) + [97, 98], word(0)] }) {
             bytes in
             guard let texts = ReceivedMessage.texts(bytes) else { return }
@@ -46,6 +59,23 @@ extension FuzzTarget {
             ["s": Column(["", "ä"]), "c": Column(categories: ["a", "c"])],
             ["f": Column([1.5, .nan]), "t": Column([true, nil])],
         ]
+    }
+
+    private static var numbered: [[Column]] {
+        [
+            [Column(["id01", "id9", nil]), Column([1, -5, nil])],
+            [Column(["", "ä", "sixteen letters!"]), Column([Int64.min, 0, .max])],
+            [Column([3, 1, 2]), Column(["x", "y", "z"])],
+        ]
+    }
+
+    private static var numberSeeds: [[UInt8]] {
+        numbered.map { columns in
+            let bytes = ReceivedMessage.numbers(of: columns) ?? []
+            let rows = ReceivedMessage.numberedRows(bytes, of: columns.map(\.type))
+            require(rows?.rowCount == 3, "the seed is of three rows")
+            return bytes
+        }
     }
 
     private static var rowSeeds: [[UInt8]] { samples.map { ReceivedMessage.bytes(of: $0) } }
