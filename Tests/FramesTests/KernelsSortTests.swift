@@ -27,7 +27,13 @@ import Testing
         let numbered = Table(
             schema: table.schema, columns: table.columns, rowCount: table.rowCount
         ).with("row number", rows)
-        let sorted = Kernels.sort(numbered, by: keys)
+        let sorted = Kernels.sort([numbered], by: keys)
+        let cut = numbered.rowCount / 3
+        let pieces = [numbered.slice(0..<cut), numbered.slice(cut..<numbered.rowCount)]
+        let ofPieces = Kernels.sort(pieces, by: keys)
+        for (column, ofPieces) in zip(sorted.columns, ofPieces.columns) {
+            #expect(column.cells == ofPieces.cells, "pieces are sorted as their whole")
+        }
         let order = sorted.columns[table.columns.count].int64s.map { Int($0 ?? -1) }
         for (column, original) in zip(sorted.columns, table.columns) {
             #expect(column.cells == order.map(original.cell), "rows are torn apart")
@@ -120,7 +126,7 @@ import Testing
                         schema: table.schema, columns: table.columns, rowCount: count
                     ).prefix(columns)
                     let sorted = Kernels.sort(
-                        part, by: [ColumnOrder(column: 0, descending: descending)])
+                        [part], by: [ColumnOrder(column: 0, descending: descending)])
                     let comment: Comment = "\(name), descending \(descending), \(columns) columns"
                     #expect(sorted.columns[0].int64s == expected.map { keys[$0] }, comment)
                     for index in 1..<columns {
@@ -138,12 +144,12 @@ import Testing
     @Test("sorting a table moves whole rows")
     func wholeRows() {
         let table: Table = ["k": [3, nil, 1, 2], "v": Column(["c", "n", "a", "b"])]
-        let sorted = Kernels.sort(table, by: [ColumnOrder(column: 0)])
+        let sorted = Kernels.sort([table], by: [ColumnOrder(column: 0)])
         #expect(sorted.columns[0].int64s == [1, 2, 3, nil])
         #expect(sorted.columns[1].strings == ["a", "b", "c", "n"])
         let extremes: Table = ["k": Column([0, Int64.max, -1, Int64.min, 1])]
         #expect(
-            Kernels.sort(extremes, by: [ColumnOrder(column: 0)]).columns[0].int64s
+            Kernels.sort([extremes], by: [ColumnOrder(column: 0)]).columns[0].int64s
                 == [Int64.min, -1, 0, 1, Int64.max])
     }
 }

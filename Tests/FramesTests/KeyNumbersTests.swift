@@ -52,7 +52,8 @@ import Testing
             let column = Column(values)
             let order = ColumnOrder(column: 0)
             let numbers = try #require(
-                numbered(KeyEncoder([column], order: [order])), "\(name), nulls: \(hasNulls)")
+                numbered(KeyEncoder.encoders([[column]], order: [order])?[0]),
+                "\(name), nulls: \(hasNulls)")
             for first in values.indices {
                 for second in values.indices {
                     let isLess: Bool

@@ -11,16 +11,20 @@ final class Buffer: @unchecked Sendable {
     /// Usable bytes; at least 64 more are readable, so that kernels may load whole words.
     let byteCount: Int
     private let capacity: Int
+    private let isKept: Bool
     /// Whose memory this is a part of; nil if it is its own.
     private let owner: Buffer?
 
     /// Uninitialised memory.
-    init(byteCount: Int) {
+    /// - Parameter isKept: for reuse; what is of no column's size, and of none of the next operator's,
+    ///   had better go back to the system at once.
+    init(byteCount: Int, isKept: Bool = true) {
         precondition(byteCount >= 0, "a buffer of \(byteCount) bytes")
         let (pointer, capacity) = BufferPool.shared.take(byteCount + 64)
         self.pointer = pointer
         self.capacity = capacity
         self.byteCount = byteCount
+        self.isKept = isKept
         self.owner = nil
     }
 
@@ -32,6 +36,7 @@ final class Buffer: @unchecked Sendable {
         self.pointer = owner.pointer + offset
         self.capacity = 0
         self.byteCount = byteCount
+        self.isKept = false
         self.owner = owner
     }
 
@@ -48,7 +53,7 @@ final class Buffer: @unchecked Sendable {
     }
 
     deinit {
-        if owner == nil { BufferPool.shared.give(pointer, capacity) }
+        if owner == nil { BufferPool.shared.give(pointer, capacity, isKept: isKept) }
     }
 
     @inline(__always)
@@ -107,9 +112,9 @@ final class BufferPool: Sendable {
         return (pointer, capacity)
     }
 
-    func give(_ pointer: UnsafeMutableRawPointer, _ capacity: Int) {
+    func give(_ pointer: UnsafeMutableRawPointer, _ capacity: Int, isKept: Bool) {
         let kept =
-            capacity >= Self.minimumByteCount
+            isKept && capacity >= Self.minimumByteCount
             && state.withLock { state in
                 guard state.byteCount + capacity <= Self.limitByteCount else { return false }
                 state.free[capacity, default: []].append(UInt(bitPattern: pointer))

@@ -205,7 +205,7 @@ struct NumberedJoin {
     /// - Parameter joined: of the numbers: the key, the left columns, the right ones.
     func columns(from joined: [Column]) -> [Column] {
         let keyColumns =
-            keys.map { KeyDecoder($0, types: numbering.keyTypes).columns(joined[0]) }
+            keys.map { KeyDecoder.columns(joined[0], $0, types: numbering.keyTypes) }
             ?? [Kernels.narrowed(joined[0], to: numbering.keyTypes[0])]
         var leftColumns: [Int: Column] = [:]
         for (index, column) in zip(numbering.leftKeys, keyColumns) {
@@ -229,7 +229,7 @@ struct NumberedJoin {
                 ? Kernels.narrowed(numbers, to: .int32).reinterpreted(as: .float32)
                 : Kernels.narrowed(numbers, to: type)
         case .text(let numbering):
-            KeyDecoder(numbering, types: [.string]).columns(numbers)[0]
+            KeyDecoder.columns(numbers, numbering, types: [.string])[0]
         }
     }
 }

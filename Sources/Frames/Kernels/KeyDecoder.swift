@@ -3,51 +3,79 @@
 
 /// Reads numbers of a numbering. Any number makes some row, so that those of other ranks may be read.
 struct KeyDecoder {
-    private let numbering: KeyNumbering
-    private let types: [DataType]
+    private let types: [DataType?]
+    private let outputs: [DigitColumn?]
+    private let radices: [Divider]
+    private let rest = Buffer(byteCount: KeyEncoder.blockRowCount * 8)
+    private let digits = Buffer(byteCount: KeyEncoder.blockRowCount * 8)
+    private var done = 0
 
-    private static let mask = KeyNumbering.limit - 1
+    /// Of the bits that numbers and digits have, which dividers ask for.
+    fileprivate static let mask = KeyNumbering.limit - 1
 
-    /// - Parameter types: of the columns that were numbered, in their order.
-    init(_ numbering: KeyNumbering, types: [DataType]) {
-        self.numbering = numbering
+    /// - Parameters:
+    ///   - types: of the columns that were numbered, in their order; nil for one that is not wanted.
+    ///   - count: how many numbers there will be.
+    ///   - validity: of the numbers; the columns are null too where they are.
+    init(_ numbering: KeyNumbering, types: [DataType?], count: Int, validity: Bitmap? = nil) {
         self.types = types
+        outputs = zip(numbering.parts, types).map { part, type in
+            type.map { _ in DigitColumn(part, count: count, validity: validity) }
+        }
+        radices = numbering.parts.map { Divider($0.radix) }
     }
 
     /// The columns whose rows have these numbers.
-    /// - Parameter numbers: int64; the columns are null too where it is.
-    func columns(_ numbers: Column) -> [Column] {
-        let outputs = numbering.parts.map {
-            DigitColumn($0, count: numbers.count, validity: numbers.validity)
-        }
-        let radices = numbering.parts.map { Divider($0.radix) }
+    /// - Parameter numbers: int64.
+    static func columns(
+        _ numbers: Column, _ numbering: KeyNumbering, types: [DataType]
+    ) -> [Column] {
+        var decoder = KeyDecoder(
+            numbering, types: types, count: numbers.count, validity: numbers.validity)
         let source = numbers.pointer(as: UInt64.self)
-        let rest = Buffer(byteCount: KeyEncoder.blockRowCount * 8)
-        let digits = Buffer(byteCount: KeyEncoder.blockRowCount * 8)
+        decoder.append(numbers.count) { source[$0] }
+        withExtendedLifetime(numbers) {}
+        return decoder.columns.compactMap(\.self)
+    }
+
+    /// The next rows' numbers: `number(0)` to `number(count - 1)`.
+    @inline(__always)
+    mutating func append(_ count: Int, _ number: (Int) -> UInt64) {
+        let left = rest.elements(as: UInt64.self)
         var row = 0
-        while row < numbers.count {
-            let count = min(KeyEncoder.blockRowCount, numbers.count - row)
-            let left = rest.elements(as: UInt64.self)
-            let digit = digits.elements(as: UInt64.self)
+        while row < count {
+            let length = min(KeyEncoder.blockRowCount, count - row)
             // Whatever another rank may have sent: no divider is asked for more than it can do.
-            for position in 0..<count { left[position] = source[row &+ position] & Self.mask }
-            for index in outputs.indices.reversed() {
-                if index == 0 {
-                    outputs[0].write(left, row..<row + count)
-                } else {
-                    let radix = radices[index]
-                    for position in 0..<count {
-                        (left[position], digit[position]) =
-                            radix.quotientAndRemainder(left[position])
-                    }
-                    outputs[index].write(digit, row..<row + count)
-                }
-            }
-            row += count
+            for position in 0..<length { left[position] = number(row &+ position) & Self.mask }
+            writeBlock(length)
+            row += length
         }
-        withExtendedLifetime((numbers, rest, digits)) {}
-        return zip(outputs, types).map { output, type in
-            type == .string ? output.column : Kernels.narrowed(output.column, to: type)
+    }
+
+    private mutating func writeBlock(_ count: Int) {
+        let left = rest.elements(as: UInt64.self)
+        let digit = digits.elements(as: UInt64.self)
+        let rows = done..<done + count
+        for index in outputs.indices.reversed() {
+            if index == 0 {
+                outputs[0]?.write(left, rows)
+            } else {
+                let radix = radices[index]
+                for position in 0..<count {
+                    (left[position], digit[position]) =
+                        radix.quotientAndRemainder(left[position])
+                }
+                outputs[index]?.write(digit, rows)
+            }
+        }
+        done = rows.upperBound
+    }
+
+    /// What was numbered, after the last number; nil where it was not wanted.
+    var columns: [Column?] {
+        zip(outputs, types).map { output, type in
+            guard let output, let type else { return nil }
+            return type == .string ? output.column : Kernels.narrowed(output.column, to: type)
         }
     }
 }
@@ -60,7 +88,10 @@ private struct DigitColumn {
     }
 
     private let values: Values
+    /// A value's digit is `last` less the one in the number where these count down, else that one
+    /// less `offset`.
     private let offset: UInt64
+    private let last: UInt64?
     private let null: UInt64?
     private let count: Int
     /// Of the numbers.
@@ -72,8 +103,8 @@ private struct DigitColumn {
     private let offsets: Buffer?
 
     init(_ part: KeyNumbering.Part, count: Int, validity: Bitmap?) {
-        precondition(part.descendsFrom == nil, "numbers of a descending order are not read")
         offset = part.offset
+        last = part.descendsFrom.map { $0 &+ part.offset }
         null = part.null
         self.count = count
         rowValidity = validity
@@ -106,9 +137,8 @@ private struct DigitColumn {
         switch values {
         case .integers(let minimum):
             let output = buffer.elements(as: Int64.self) + rows.lowerBound
-            let first = minimum &- Int64(bitPattern: offset)
             for index in 0..<rows.count {
-                output[index] = first &+ Int64(bitPattern: digits[index])
+                output[index] = minimum &+ Int64(bitPattern: own(digits[index]))
             }
         case .texts(let decoder):
             guard let offsets else { return }
@@ -120,6 +150,9 @@ private struct DigitColumn {
         }
     }
 
+    @inline(__always)
+    private func own(_ digit: UInt64) -> UInt64 { last.map { $0 &- digit } ?? digit &- offset }
+
     private func isValid(_ row: Int) -> Bool { rowValidity.map { $0[row] } ?? true }
 
     private func write(
@@ -129,7 +162,7 @@ private struct DigitColumn {
         let ends = offsets.elements(as: Int64.self) + rows.lowerBound
         var end = Int(ends[0])
         for index in 0..<rows.count {
-            let (bytes, length) = decoder.text(digits[index])
+            let (bytes, length) = decoder.text(own(digits[index]) & KeyDecoder.mask)
             (buffer.pointer + end).storeBytes(of: bytes, as: SIMD2<UInt64>.self)
             end &+= length
             ends[index &+ 1] = Int64(end)
@@ -146,7 +179,7 @@ private struct DigitColumn {
         for index in 0..<rows.count {
             let row = rows.lowerBound &+ index
             if ownValidity.map({ $0[row] }) ?? isValid(row) {
-                let (bytes, length) = decoder.text(digits[index] &- offset)
+                let (bytes, length) = decoder.text(own(digits[index]) & KeyDecoder.mask)
                 (buffer.pointer + end).storeBytes(of: bytes, as: SIMD2<UInt64>.self)
                 end &+= length
             }

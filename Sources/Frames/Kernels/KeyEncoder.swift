@@ -11,28 +11,39 @@ struct KeyEncoder {
     /// Numbers that are equal where rows are, null being a value like any other. Reads all columns
     /// once. Nil if they are of types without digits, or numbers would not fit.
     init?(_ columns: [Column]) {
-        self.init(digitsOf: columns.map(Self.digits), nil)
-    }
-
-    /// Numbers in the order of the rows; nil also if a column's order is not that of its digits.
-    init?(_ columns: [Column], order: [ColumnOrder]) {
-        var ordered: [Column] = []
-        for (column, key) in zip(columns, order) {
-            guard let digits = Self.ordered(column, descending: key.descending) else { return nil }
-            ordered.append(digits)
-        }
-        self.init(digitsOf: ordered, order)
-    }
-
-    private init?(digitsOf columns: [Column], _ order: [ColumnOrder]?) {
+        self.columns = columns.map(Self.digits)
         var numbering = KeyNumbering()
-        for (index, column) in columns.enumerated() {
-            guard let profile = KeyProfile(column),
-                numbering.append(profile, order: order?[index])
-            else { return nil }
+        for column in self.columns {
+            guard let profile = KeyProfile(column), numbering.append(profile) else { return nil }
         }
+        self.numbering = numbering
+    }
+
+    private init(ofDigits columns: [Column], _ numbering: KeyNumbering) {
         self.columns = columns
         self.numbering = numbering
+    }
+
+    /// An encoder per chunk of rows, whose numbers are in the order of all chunks' rows together; nil
+    /// also if a column's order is not that of its digits.
+    static func encoders(
+        _ chunks: [[Column]], order: [ColumnOrder]
+    ) -> [KeyEncoder]? {
+        var numbering = KeyNumbering()
+        var digits: [[Column]] = chunks.map { _ in [] }
+        for (index, key) in order.enumerated() {
+            var whole: KeyProfile?
+            for (chunk, columns) in chunks.enumerated() {
+                guard let column = ordered(columns[index], descending: key.descending),
+                    let profile = KeyProfile(column)
+                else { return nil }
+                digits[chunk].append(column)
+                whole?.add(profile)
+                whole = whole ?? profile
+            }
+            guard let whole, numbering.append(whole, order: key) else { return nil }
+        }
+        return digits.map { KeyEncoder(ofDigits: $0, numbering) }
     }
 
     /// - Parameter numbering: of rows whose values it `contains`; others get any number.

@@ -34,7 +34,7 @@ struct KeyNumbers {
         return zip(numberings, numbers).flatMap { numbering, numbers in
             defer { rest = rest.dropFirst(numbering.parts.count) }
             let types = Array(rest.prefix(numbering.parts.count))
-            return KeyDecoder(numbering, types: types).columns(numbers)
+            return KeyDecoder.columns(numbers, numbering, types: types)
         }
     }
 }

@@ -27,9 +27,12 @@ extension Kernels {
         return order ?? RowIndices(Array(0..<table.rowCount))
     }
 
-    /// The table's rows in that order.
-    static func sort(_ table: Table, by keys: [ColumnOrder]) -> Table {
-        sortByNumber(table, by: keys) ?? gather(table, argsort(table, by: keys))
+    /// The rows of all pieces in that order, those before coming first among equal ones. Their memory
+    /// is let go on the way if nobody else holds it.
+    static func sort(_ pieces: consuming [Table], by keys: [ColumnOrder]) -> Table {
+        if let sorted = sortByNumber(&pieces, by: keys) { return sorted }
+        let table = concat(pieces)
+        return gather(table, argsort(table, by: keys))
     }
 
     /// Sorts `order` (all rows as they are, if nil) by one column.

@@ -10,8 +10,9 @@ struct TextDecoder {
     let commonLength: Int?
 
     init(_ digits: TextDigits) {
-        first = WordDecoder(digits.first)
-        second = WordDecoder(digits.second)
+        first = WordDecoder(
+            digits.first, limit: digits.limit / digits.secondLimit / digits.lengthCount)
+        second = WordDecoder(digits.second, limit: digits.secondLimit)
         secondLimit = Divider(digits.secondLimit)
         lengthCount = Divider(digits.lengthCount)
         shortest = digits.shortest
@@ -43,21 +44,27 @@ struct TextDecoder {
 private struct WordDecoder {
     let least: UInt64
     private let shift: UInt64
-    /// Divides by the fourth power of the digits' base, into two halves of four digits; nil if the
-    /// number is the bytes as they are.
-    private let halves: Divider?
+    /// The number is the bytes as they are.
+    private let isBytes: Bool
+    /// It has no more than four digits.
+    private let isShort: Bool
+    /// Divides it by the fourth power of the digits' base, into two halves of four digits.
+    private let halves: Divider
     private let square: UInt64
     /// 2³² / square, rounded up: halves are below 2¹⁶, so that this is exact.
     private let squareFactor: UInt64
     /// Per pair of digits its two bytes, in as many entries as a byte can name.
     private let pairs: Buffer
 
-    init(_ word: TextDigits.Word) {
+    /// - Parameter limit: the word's numbers are below it.
+    init(_ word: TextDigits.Word, limit: UInt64) {
         least = word.least
         shift = word.shift
         let base = word.base ?? 1
-        halves = word.base.map { Divider($0 * $0 * $0 * $0) }
         square = base * base
+        isBytes = word.base == nil
+        isShort = limit <= square * square
+        halves = Divider(square * square)
         squareFactor = (1 << 32 + square - 1) / square
         pairs = Buffer(zeroedByteCount: 256 * 2)
         let entries = pairs.elements(as: UInt16.self)
@@ -69,7 +76,8 @@ private struct WordDecoder {
 
     @inline(__always)
     func bytes(_ number: UInt64) -> UInt64 {
-        guard let halves else { return number.byteSwapped &>> shift &+ least }
+        if isBytes { return number.byteSwapped &>> shift &+ least }
+        if isShort { return (fourBytes(number) &<< 32) &>> shift &+ least }
         let (high, low) = halves.quotientAndRemainder(number)
         return (fourBytes(high) | fourBytes(low) &<< 32) &>> shift &+ least
     }

@@ -15,25 +15,25 @@ extension StepRun {
         guard size > 1, input.partitioning != .replicated else {
             let isReplicated = input.partitioning == .replicated
             return Rows(
-                table: sorted(input.table, order),
+                table: Kernels.sort([input.table], by: order),
                 partitioning: isReplicated ? .replicated : .range(keys))
         }
-        let splitters = try splitters(for: input.table, order)
+        let pieces = try moved(input.table, order)
+        return Rows(table: Kernels.sort(consume pieces, by: order), partitioning: .range(keys))
+    }
+
+    /// Each row on the rank between whose splitters it falls, in the order of ranks before.
+    private func moved(_ table: Table, _ order: [ColumnOrder]) throws(FrameError) -> [Table] {
+        let splitters = try splitters(for: table, order)
         let rankCount = size
         let position = SamplePosition(rank: rank)
         var firstRow = 0
-        let pieces = try scatter(input.table) { part in
+        return try scatter(table) { part in
             defer { firstRow += part.rowCount }
             let rows = SplitterSearch(part, splitters, order)
             let first = firstRow
             return rows.destinations(rankCount: rankCount) { position.ofRow(first + $0) }
         }
-        return Rows(
-            table: sorted(Kernels.concat(pieces), order), partitioning: .range(keys))
-    }
-
-    private func sorted(_ table: Table, _ order: [ColumnOrder]) -> Table {
-        Kernels.sort(table, by: order)
     }
 
     /// size − 1 rows that divide all rows into equal shares, about: the same on every rank.
@@ -61,12 +61,12 @@ extension StepRun {
                     Literal.float64(weight).column(count: sampleCount),
                 ],
             rowCount: sampleCount)
-        let all = Kernels.concat(try gatherEverywhere(sample))
+        let all = try gatherEverywhere(sample)
         // Samples come in the order of positions, and the sort is stable.
         let keyOrder = order.enumerated().map { index, key in
             ColumnOrder(column: index, descending: key.descending, nullsFirst: key.nullsFirst)
         }
-        let ascending = sorted(all, keyOrder)
+        let ascending = Kernels.sort(all, by: keyOrder)
         return Splitters(ascending, keyCount: order.count, rankCount: size)
     }
 

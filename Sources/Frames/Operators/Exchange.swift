@@ -109,7 +109,7 @@ extension StepRun {
         let recvParts = try received(recvCounts, elementSize: block)
         // Memory of one's own rows is apart: the rest is free again after the exchange.
         let own = Buffer(byteCount: ownBytes)
-        let send = Buffer(byteCount: sendParts.extent * block)
+        let send = Buffer(byteCount: sendParts.extent * block, isKept: false)
         var messages = sendParts.offsets.map { send.pointer + $0 * block }
         messages[rank] = own.pointer
         packing.write(to: messages, leavingOut: ownInPlace == nil ? nil : rank)
@@ -170,7 +170,7 @@ extension StepRun {
             let mine = self.headers(for: packing, roundsLeft: rounds.left(after: round))
             let headers = try open(mine[0])
             let parts = try self.received(headers.map(\.blockCount), elementSize: block)
-            let message = Buffer(byteCount: packing.layouts[0].byteCount)
+            let message = Buffer(byteCount: packing.layouts[0].byteCount, isKept: false)
             packing.write(to: [message.pointer], leavingOut: nil)
             let whole = Buffer(byteCount: parts.extent * block)
             try communicate(

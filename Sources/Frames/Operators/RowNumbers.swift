@@ -75,7 +75,7 @@ extension StepRun {
             columns: [Column(Array(words) as [UInt64?])], rowCount: words.count)
         let pieces =
             size == 1 || input.partitioning == .replicated ? [own] : try gatherEverywhere(own)
-        let all = Kernels.sort(Kernels.concat(pieces), by: [ColumnOrder(column: 0)])
+        let all = Kernels.sort(pieces, by: [ColumnOrder(column: 0)])
         return all.columns[0].uint64(at: wanted) ?? .max
     }
 
