@@ -39,8 +39,9 @@ public struct Grouping<Base: Relation>: Sendable {
     /// One row per group: its keys, then the aggregates. Nulls form a group of their own.
     ///
     /// Collective. Cost: each rank aggregates its own rows first (unless nearly every row is a
-    /// group of its own), then the partial results are shuffled by hash and merged; without any
-    /// message if equal keys are known to be on one rank. Aggregates that need whole groups
+    /// group of its own), then the partial results are shuffled by hash and merged, keys of more than
+    /// 8 bytes as numbers where there are many groups (a header and a small allgather more); without
+    /// any message if equal keys are known to be on one rank. Aggregates that need whole groups
     /// (`Aggregate`) shuffle the rows themselves.
     /// - Throws: `missingColumn`, `typeMismatch`, `duplicateColumn`; `overflow` for an integer sum
     ///   that does not fit, on all ranks. Where nothing else is exchanged, that takes one exchange of

@@ -14,8 +14,9 @@ extension Relation {
     ///   - suffix: appended to the name of a right column that the left side has too.
     /// - Cost: where the cost model finds it cheaper (`explain()` tells), one side is sent whole to
     ///   every rank and the other does not move: the right one, in an inner join either, in a full
-    ///   one none. Else both are shuffled by hash: each row moves once, at most size − 1 messages each
-    ///   way per side. A side known to be partitioned by its keys is not shuffled again. Then a
+    ///   one none. Else both are shuffled by key: each row moves once, at most size − 1 messages each
+    ///   way per side; several keys, and strings of up to 16 bytes, as numbers of 4 or 8 bytes if the
+    ///   ranks can agree on such (one small allgather more). A side known to be partitioned by its keys is not shuffled again. Then a
     ///   radix-partitioned hash join. Semi and anti joins move the right side's different keys only.
     ///   Rows of a key that holds more than about a quarter of a rank's share of a side stay spread
     ///   over the ranks, and the other side's rows with it go to all; the result is then not

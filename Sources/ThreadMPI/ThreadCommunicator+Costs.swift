@@ -3,6 +3,8 @@
 import MessagePassing
 
 extension ThreadCommunicator {
+    var isOnOneHost: Bool { true }
+
     var channelCosts: ChannelCosts {
         ChannelCosts(
             channel: .direct, latencySeconds: 2e-6, bytesPerSecond: 4e9,

@@ -18,16 +18,18 @@ public struct TunedChannel: Sendable {
     func predicted(_ sample: CostSample) -> Double {
         CostModel(
             size: sample.ranks, channels: [costs], combinedBytesPerSecond: combinedBytesPerSecond
-        ).estimate(sample.operation, byteCount: sample.byteCount, on: costs).seconds
+        ).estimate(
+            sample.operation, byteCount: sample.byteCount, on: costs, choice: .measuredOnOneHost
+        ).seconds
     }
 
     func algorithm(_ sample: CostSample) -> String {
         guard case .collective(let operation) = sample.operation, !costs.channel.isStorage else {
             return ""
         }
-        let algorithm = CollectiveAlgorithm.chosen(
+        let algorithm = AlgorithmChoice.measuredOnOneHost.algorithm(
             operation, byteCount: sample.byteCount, elementCount: sample.byteCount,
-            size: sample.ranks, isOnOneHost: true)
+            size: sample.ranks)
         return "\(algorithm)"
     }
 

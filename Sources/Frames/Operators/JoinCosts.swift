@@ -29,6 +29,9 @@ package struct JoinCosts: Sendable {
     init(
         _ kind: JoinKind, leftBytes: Int, rightBytes: Int, size: Int, costs: ChannelCosts
     ) {
+        var costs = costs
+        // Nothing beside rows, and not among what ranks tell each other.
+        costs.overheadSeconds = 0
         model = CostModel(size: size, channels: [costs])
         self.costs = costs
         self.kind = kind

@@ -1,48 +1,112 @@
-// Which algorithm runs, by message length and number of ranks: the one place that knows the
-// thresholds. They are where the latency of more steps outweighs the bandwidth or the messages
-// saved, as `mpi-compare bench` measures it on loopback TCP, where the curves are flat to within a
-// factor of two.
+// Which algorithm runs, by message length and number of ranks; the same on all ranks, without a message.
+//
+// On one host ranks share processors and memory, which no model of latency and bandwidth knows: the
+// thresholds are where `mpi-compare bench` has one algorithm overtake another. Between hosts the
+// cost model decides: latencies are hundreds of messages' worth of processor time there, so that one
+// step to all ranks beats log₂ size steps for long.
 
-enum AlgorithmChoice {
+/// By what the algorithm of a collective is chosen.
+public enum AlgorithmChoice: Sendable, Equatable {
+    /// By what was measured among ranks of one host.
+    case measuredOnOneHost
+    /// By what messages cost (`CostModel`).
+    case modelled(ChannelCosts)
+
+    /// The algorithm of `operation`.
+    ///
+    /// - Parameters:
+    ///   - byteCount: of one rank's contribution: the vector, or one part (gather, scatter,
+    ///     allgather, alltoall: what goes from one rank to one other).
+    ///   - elementCount: of a reduction's vector, which is not cut within an element.
+    package func algorithm(
+        _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int
+    ) -> CollectiveAlgorithm {
+        if size == 1 { return .local }
+        switch operation {
+        case .barrier, .bcast, .reduce, .allreduce, .allgather, .split: break
+        case .scan, .exscan: return .recursiveDoubling
+        case .gather, .gatherv, .scatter, .scatterv, .allgatherv, .alltoall, .alltoallv,
+            .reduceScatter:
+            return .direct
+        case .dup: return .local
+        }
+        switch self {
+        case .measuredOnOneHost:
+            return Self.measured(
+                operation, byteCount: byteCount, elementCount: elementCount, size: size)
+        case .modelled(let costs):
+            return Self.cheapest(
+                operation, byteCount: byteCount, elementCount: elementCount, size: size, costs)
+        }
+    }
+
+    // MARK: Between hosts
+
+    private static func cheapest(
+        _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int,
+        _ costs: ChannelCosts
+    ) -> CollectiveAlgorithm {
+        var best = CollectiveAlgorithm.direct
+        var least = Double.infinity
+        func consider(_ algorithm: CollectiveAlgorithm) {
+            let seconds = Work.sent(operation, by: algorithm, byteCount, size).seconds(on: costs)
+            if seconds < least { (best, least) = (algorithm, seconds) }
+        }
+        consider(.direct)
+        switch operation {
+        case .barrier: consider(.dissemination)
+        case .bcast:
+            consider(.binomialTree)
+            if size > 2 { consider(.scatterAllgather) }
+        case .reduce, .allreduce:
+            consider(operation == .reduce ? .binomialTree : .recursiveDoubling)
+            // Of two ranks one's vector is all there is to hear.
+            if elementCount >= size, size > 2 || operation == .allreduce {
+                consider(.reduceScatterGather)
+            }
+        default: consider(.bruck)
+        }
+        return best
+    }
+
+    // MARK: On one host
+
     /// Up to here a rank reaches all others in one step as fast as in ⌈log₂ size⌉.
     private static let fewRanks = 8
-    /// On one host, messages cost more than steps from here on.
-    private static let manyRanksOnHost = 4
+    /// Messages cost more than steps from here on.
+    private static let manyRanks = 4
     /// From here a vector is worth dividing among the ranks.
     private static let longVector = 32 << 10
-    /// On one host, each rank's share of such a vector: two messages to and from every rank.
-    private static let longShareOnHost = 48 << 10
+    /// Each rank's share of such a vector: two messages to and from every rank.
+    private static let longShare = 48 << 10
 
-    /// The root tells all others itself, instead of a tree.
-    static func tellsAllBcast(size: Int) -> Bool { size <= fewRanks }
-
-    /// Scatter and allgather instead of a tree or the root alone, which sends many whole copies.
-    static func scattersBcast(byteCount: Int, size: Int) -> Bool {
-        size > 2 && byteCount >= 128 << 10
+    private static func measured(
+        _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int
+    ) -> CollectiveAlgorithm {
+        switch operation {
+        case .barrier: return .dissemination
+        case .bcast:
+            // The root alone, or a tree, sends many whole copies.
+            if size > 2 && byteCount >= 128 << 10 { return .scatterAllgather }
+            return size <= fewRanks ? .direct : .binomialTree
+        case .reduce where size == 2: return .direct
+        case .reduce, .allreduce:
+            if byteCount >= max(longVector, size * longShare) && elementCount >= size {
+                return .reduceScatterGather
+            }
+            if operation == .reduce { return size <= fewRanks ? .direct : .binomialTree }
+            let hearsAll = size > 2 && size < manyRanks && byteCount <= 4 << 10
+            return hearsAll ? .direct : .recursiveDoubling
+        default:
+            // Bruck's copy of every byte pays until it leaves the caches.
+            return size >= manyRanks && byteCount <= (512 << 10) / size ? .bruck : .direct
+        }
     }
+}
 
-    /// Every rank reduces one block of the vector for all: so long vectors cost each rank 2n bytes
-    /// however many there are.
-    static func scattersReduction(
-        byteCount: Int, elementCount: Int, size: Int, isOnOneHost: Bool
-    ) -> Bool {
-        let least = isOnOneHost ? max(longVector, size * longShareOnHost) : longVector
-        return size > 1 && byteCount >= least && elementCount >= size
-    }
-
-    /// The root of a reduction hears from all others itself, instead of a tree.
-    static func hearsAllReduce(size: Int) -> Bool { size <= fewRanks }
-
-    /// Every rank hears from all others and reduces for itself, instead of recursive doubling.
-    static func hearsAllAllreduce(byteCount: Int, size: Int, isOnOneHost: Bool) -> Bool {
-        size > 2 && size <= (isOnOneHost ? manyRanksOnHost - 1 : fewRanks)
-            && byteCount <= 4 << 10
-    }
-
-    /// Bruck's algorithm, which has few steps and copies every byte once more, instead of telling
-    /// all others at once. On one host it pays until that copy leaves the caches.
-    static func doublesAllgather(byteCount: Int, size: Int, isOnOneHost: Bool) -> Bool {
-        let (least, most) = isOnOneHost ? (manyRanksOnHost, 512 << 10) : (fewRanks + 1, 32 << 10)
-        return size >= least && byteCount <= most / size
+extension Communicator {
+    /// How this communicator's collectives choose their algorithms.
+    package var algorithmChoice: AlgorithmChoice {
+        isOnOneHost ? .measuredOnOneHost : .modelled(channelCosts)
     }
 }

@@ -13,7 +13,7 @@ struct BlockingSteps: CollectiveSteps {
     let call: CollectiveCall
     let rank: Int
     let size: Int
-    var isOnOneHost: Bool { communicator.isOnOneHost }
+    var choice: AlgorithmChoice { communicator.algorithmChoice }
     private let requests: UnsafeMutableBufferPointer<RequestHandle>
     private let expectations: UnsafeMutableBufferPointer<Expectation>
     private let statuses: UnsafeMutableBufferPointer<Status>

@@ -30,64 +30,18 @@ public enum CollectiveAlgorithm: UInt8, Sendable, CaseIterable, CustomStringConv
         case .local: "local"
         }
     }
-
-    /// The default algorithm's; the one place that chooses.
-    ///
-    /// - Parameters:
-    ///   - byteCount: of one rank's contribution: the vector, or one part (gather, scatter,
-    ///     allgather, alltoall: what goes from one rank to one other).
-    ///   - elementCount: of a reduction's vector, which is not cut within an element.
-    ///   - isOnOneHost: as of the communicator.
-    package static func chosen(
-        _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int,
-        isOnOneHost: Bool = false
-    ) -> CollectiveAlgorithm {
-        if size == 1 { return .local }
-        switch operation {
-        case .barrier: return .dissemination
-        case .bcast:
-            if AlgorithmChoice.scattersBcast(byteCount: byteCount, size: size) {
-                return .scatterAllgather
-            }
-            return AlgorithmChoice.tellsAllBcast(size: size) ? .direct : .binomialTree
-        case .reduce where size == 2: return .direct
-        case .reduce, .allreduce:
-            if AlgorithmChoice.scattersReduction(
-                byteCount: byteCount, elementCount: elementCount, size: size,
-                isOnOneHost: isOnOneHost)
-            {
-                return .reduceScatterGather
-            }
-            if operation == .reduce {
-                return AlgorithmChoice.hearsAllReduce(size: size) ? .direct : .binomialTree
-            }
-            return AlgorithmChoice.hearsAllAllreduce(
-                byteCount: byteCount, size: size, isOnOneHost: isOnOneHost)
-                ? .direct : .recursiveDoubling
-        case .allgather, .split:
-            return AlgorithmChoice.doublesAllgather(
-                byteCount: byteCount, size: size, isOnOneHost: isOnOneHost)
-                ? .bruck : .direct
-        case .scan, .exscan: return .recursiveDoubling
-        case .gather, .gatherv, .scatter, .scatterv, .allgatherv, .alltoall, .alltoallv,
-            .reduceScatter:
-            return .direct
-        case .dup: return .local
-        }
-    }
 }
 
 extension Collective {
     /// The default algorithm of this call among `size` ranks.
-    public func defaultAlgorithm(size: Int, isOnOneHost: Bool = false) -> CollectiveAlgorithm {
+    public func defaultAlgorithm(size: Int, _ choice: AlgorithmChoice) -> CollectiveAlgorithm {
         let (byteCount, width) = contribution
-        return .chosen(
-            operation, byteCount: byteCount, elementCount: byteCount / max(width, 1), size: size,
-            isOnOneHost: isOnOneHost)
+        return choice.algorithm(
+            operation, byteCount: byteCount, elementCount: byteCount / max(width, 1), size: size)
     }
 
-    /// Bytes of one rank's contribution, as `CollectiveAlgorithm.chosen` counts them, and the width
-    /// of an element.
+    /// Bytes of one rank's contribution, as `AlgorithmChoice` counts them, and the width of an
+    /// element.
     private var contribution: (byteCount: Int, width: Int) {
         switch self {
         case .barrier: (0, 1)

@@ -26,7 +26,7 @@ public final class CollectiveSchedule: @unchecked Sendable {
     private struct Recorder: CollectiveSteps {
         let rank: Int
         let size: Int
-        let isOnOneHost: Bool
+        let choice: AlgorithmChoice
         var steps: [Step] = []
         var reduction: RawReduction?
         var block: UnsafeMutableRawBufferPointer?
@@ -75,7 +75,7 @@ public final class CollectiveSchedule: @unchecked Sendable {
     ) throws(MPIError) {
         var recorder = Recorder(
             rank: communicator.rank, size: communicator.size,
-            isOnOneHost: communicator.isOnOneHost)
+            choice: communicator.algorithmChoice)
         try collective.perform(by: &recorder)
         self.communicator = communicator
         self.call = call

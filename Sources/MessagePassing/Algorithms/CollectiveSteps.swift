@@ -10,7 +10,7 @@ protocol CollectiveSteps {
     var rank: Int { get }
     var size: Int { get }
     /// As of the communicator.
-    var isOnOneHost: Bool { get }
+    var choice: AlgorithmChoice { get }
 
     /// A message of this call; `step` tells those between one pair of ranks apart.
     mutating func send(
@@ -36,13 +36,13 @@ protocol CollectiveSteps {
 }
 
 extension CollectiveSteps {
-    /// The algorithm for one rank's contribution; see `CollectiveAlgorithm.chosen`.
+    /// The algorithm for one rank's contribution; see `AlgorithmChoice`.
     func algorithm(
         _ operation: CollectiveOperation, byteCount: Int, elementSize: Int = 1
     ) -> CollectiveAlgorithm {
-        .chosen(
+        choice.algorithm(
             operation, byteCount: byteCount, elementCount: byteCount / max(elementSize, 1),
-            size: size, isOnOneHost: isOnOneHost)
+            size: size)
     }
 
     /// Sends to one rank and receives from another (or the same) at once.

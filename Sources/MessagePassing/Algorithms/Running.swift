@@ -10,7 +10,7 @@ extension Communicator {
     public var isOnOneHost: Bool { false }
 
     public func algorithm(of collective: Collective) -> CollectiveAlgorithm {
-        collective.defaultAlgorithm(size: size, isOnOneHost: isOnOneHost)
+        collective.defaultAlgorithm(size: size, algorithmChoice)
     }
 
     /// For transports that do better with some collectives only.

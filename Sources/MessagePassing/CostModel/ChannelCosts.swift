@@ -17,11 +17,15 @@ public enum Channel: String, Sendable, CaseIterable, CustomStringConvertible {
     public var isStorage: Bool { self == .redis || self == .s3 }
 }
 
-/// The parameters of one channel (the α and β of Hockney 1994, and prices).
+/// The parameters of one channel (the α and β of Hockney 1994, the o of LogP, Culler et al. 1993,
+/// and prices).
 public struct ChannelCosts: Sendable, Equatable {
     public var channel: Channel
     /// From rank to rank for an empty message; on a store, one request and its answer.
     public var latencySeconds: Double
+    /// What a rank's processor is busy with a message of a collective, at either end: messages to
+    /// several ranks at once wait for each other that long.
+    public var overheadSeconds: Double
     /// What one rank can move, each way.
     public var bytesPerSecond: Double
     /// What all ranks together can move through a shared server; infinite where there is none.
@@ -37,14 +41,16 @@ public struct ChannelCosts: Sendable, Equatable {
     public var origin: String
 
     public init(
-        channel: Channel, latencySeconds: Double, bytesPerSecond: Double,
-        sharedBytesPerSecond: Double = .infinity, pollingSeconds: Double = 0,
-        dollarsPerWrite: Double = 0, dollarsPerRead: Double = 0, serverDollarsPerHour: Double = 0,
-        origin: String
+        channel: Channel, latencySeconds: Double, overheadSeconds: Double = 4e-6,
+        bytesPerSecond: Double, sharedBytesPerSecond: Double = .infinity,
+        pollingSeconds: Double = 0, dollarsPerWrite: Double = 0, dollarsPerRead: Double = 0,
+        serverDollarsPerHour: Double = 0, origin: String
     ) {
         precondition(latencySeconds >= 0 && bytesPerSecond > 0 && sharedBytesPerSecond > 0)
+        precondition(overheadSeconds >= 0)
         self.channel = channel
         self.latencySeconds = latencySeconds
+        self.overheadSeconds = overheadSeconds
         self.bytesPerSecond = bytesPerSecond
         self.sharedBytesPerSecond = sharedBytesPerSecond
         self.pollingSeconds = pollingSeconds

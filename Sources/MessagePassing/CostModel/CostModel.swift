@@ -41,6 +41,8 @@ public struct CostModel: Sendable, Equatable {
 
     /// AWS Lambda on x86 in us-east-1, per GB-second: a default.
     public static let lambdaDollarsPerGigabyteSecond = 1.66667e-5
+    /// What one rank combines in a second: a default.
+    public static let combinedBytesPerSecond = 4e9
     /// One virtual processor's worth of a function: 1 769 MB, which for AWS are powers of two.
     public static let lambdaGigabytesPerRank = 1769.0 / 1024
 
@@ -48,7 +50,7 @@ public struct CostModel: Sendable, Equatable {
         size: Int, channels: [ChannelCosts] = ChannelCosts.aws,
         gigabytesPerRank: Double = lambdaGigabytesPerRank,
         dollarsPerGigabyteSecond: Double = lambdaDollarsPerGigabyteSecond,
-        combinedBytesPerSecond: Double = 4e9
+        combinedBytesPerSecond: Double = combinedBytesPerSecond
     ) {
         precondition(size >= 1 && combinedBytesPerSecond > 0)
         self.size = size
@@ -58,14 +60,19 @@ public struct CostModel: Sendable, Equatable {
     }
 
     /// The cost on one channel.
-    /// - Parameter byteCount: one rank's contribution: the message of a send, the vector of a
-    ///   bcast or reduction, the part that goes from one rank to one other of all else.
+    /// - Parameters:
+    ///   - byteCount: one rank's contribution: the message of a send, the vector of a bcast or
+    ///     reduction, the part that goes from one rank to one other of all else.
+    ///   - choice: how the algorithm is chosen; nil for by these costs.
     public func estimate(
-        _ operation: MessageOperation, byteCount: Int, on costs: ChannelCosts
+        _ operation: MessageOperation, byteCount: Int, on costs: ChannelCosts,
+        choice: AlgorithmChoice? = nil
     ) -> CostEstimate {
         let work = Work(
-            operation, byteCount: byteCount, size: size, storage: costs.channel.isStorage)
-        let latency = work.steps * costs.latencySeconds
+            operation, byteCount: byteCount, size: size, storage: costs.channel.isStorage,
+            choice: choice ?? .modelled(costs))
+        let latency =
+            work.steps * costs.latencySeconds + work.messages * costs.overheadSeconds
         let transfer = costs.transferSeconds(work.byteCount, ranks: work.busyRanks)
         let polling = work.polls * costs.pollingSeconds
         let combining = work.combinedByteCount / combinedBytesPerSecond

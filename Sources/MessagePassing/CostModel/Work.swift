@@ -34,6 +34,8 @@ public enum MessageOperation: Hashable, Sendable, CustomStringConvertible {
 package struct Work: Equatable {
     /// Latencies one after the other.
     package var steps = 0.0
+    /// Messages that the busiest rank sends and receives; 0 where a latency has that in it.
+    var messages = 0.0
     /// Bytes that the busiest rank moves one after the other.
     package var byteCount = 0.0
     /// How many ranks do so at the same time.
@@ -49,79 +51,103 @@ package struct Work: Equatable {
     /// - Parameters:
     ///   - byteCount: of one rank's contribution: the message, the vector, or one part (gather,
     ///     scatter, allgather, alltoall: what goes from one rank to one other).
-    package init(_ operation: MessageOperation, byteCount: Int, size: Int, storage: Bool) {
+    ///   - choice: of the algorithm, on a channel that is no store.
+    package init(
+        _ operation: MessageOperation, byteCount: Int, size: Int, storage: Bool,
+        choice: AlgorithmChoice = .modelled(.default(.direct))
+    ) {
         if size <= 1 { return }
-        self =
-            storage
-            ? .stored(operation, Double(byteCount), size) : .sent(operation, byteCount, size)
+        switch operation {
+        case _ where storage: self = .stored(operation, Double(byteCount), size)
+        case .send:
+            steps = 1
+            self.byteCount = Double(byteCount)
+        case .collective(let collective):
+            let algorithm = choice.algorithm(
+                collective, byteCount: byteCount, elementCount: byteCount, size: size)
+            self = .sent(collective, by: algorithm, byteCount, size)
+        }
+    }
+
+    /// What it takes by a model of latency, processor time per message, bandwidth and combining.
+    func seconds(
+        on costs: ChannelCosts, combinedBytesPerSecond: Double = CostModel.combinedBytesPerSecond
+    ) -> Double {
+        steps * costs.latencySeconds + messages * costs.overheadSeconds
+            + costs.transferSeconds(byteCount, ranks: busyRanks)
+            + combinedByteCount / combinedBytesPerSecond
     }
 
     private init() {}
 
-    private static func sent(_ operation: MessageOperation, _ length: Int, _ size: Int) -> Work {
+    static func sent(
+        _ operation: CollectiveOperation, by algorithm: CollectiveAlgorithm, _ length: Int,
+        _ size: Int
+    ) -> Work {
         let n = Double(length)
         let p = Double(size)
+        let others = p - 1
         let rounds = Double(ceilLog2(size))
         var work = Work()
         work.busyRanks = size
-        guard case .collective(let collective) = operation else {
-            work.steps = 1
-            work.byteCount = n
-            work.busyRanks = 1
-            return work
-        }
-        let algorithm = CollectiveAlgorithm.chosen(
-            collective, byteCount: length, elementCount: length, size: size)
-        switch collective {
-        case .barrier:
+        /// One message each way per step.
+        func doubling(_ bytes: Double) {
             work.steps = rounds
-        case .dup:
-            break
+            work.messages = 2 * rounds
+            work.byteCount = bytes
+        }
+        /// One message to, and one from, every other rank per step.
+        func everyone(_ steps: Double, _ bytes: Double) {
+            work.steps = steps
+            work.messages = 2 * steps * others
+            work.byteCount = bytes
+        }
+        switch operation {
+        case .barrier: algorithm == .direct ? everyone(1, 0) : doubling(0)
+        case .dup: break
         case .bcast:
             switch algorithm {
-            case .scatterAllgather:
-                work.steps = 2
-                work.byteCount = 2 * n * (p - 1) / p
+            case .scatterAllgather: everyone(2, 2 * n * others / p)
             case .direct:
                 work.steps = 1
-                work.byteCount = (p - 1) * n
+                work.messages = others
+                work.byteCount = others * n
             default:
                 work.steps = rounds
+                work.messages = rounds
                 work.byteCount = rounds * n
             }
         case .scan, .exscan:
-            work.steps = rounds
-            work.byteCount = rounds * n
+            doubling(rounds * n)
             work.combinedByteCount = rounds * n
         case .reduce, .allreduce:
             switch algorithm {
             case .reduceScatterGather:
-                work.steps = 2
-                work.byteCount = 2 * n * (p - 1) / p
-                work.combinedByteCount = n * (p - 1) / p
-            case .direct:
+                everyone(2, 2 * n * others / p)
+                work.combinedByteCount = n * others / p
+            case .direct where operation == .reduce:
                 work.steps = 1
-                work.byteCount = (p - 1) * n
-                work.combinedByteCount = (p - 1) * n
+                work.messages = others
+                work.byteCount = others * n
+                work.combinedByteCount = others * n
+            case .direct:
+                everyone(1, others * n)
+                work.combinedByteCount = others * n
             default:
-                work.steps = rounds
-                work.byteCount = rounds * n
+                doubling(rounds * n)
                 work.combinedByteCount = rounds * n
             }
         case .reduceScatter:
-            work.steps = 1
-            work.byteCount = n * (p - 1) / p
-            work.combinedByteCount = n * (p - 1) / p
+            everyone(1, n * others / p)
+            work.combinedByteCount = n * others / p
         case .gather, .gatherv, .scatter, .scatterv:
             work.steps = 1
-            work.byteCount = (p - 1) * n
+            work.messages = others
+            work.byteCount = others * n
             work.busyRanks = 1
-        case .allgatherv, .alltoall, .alltoallv:
-            work.steps = 1
-            work.byteCount = (p - 1) * n
+        case .allgatherv, .alltoall, .alltoallv: everyone(1, others * n)
         case .allgather, .split:
-            work.steps = algorithm == .bruck ? rounds : 1
-            work.byteCount = (p - 1) * n
+            algorithm == .bruck ? doubling(others * n) : everyone(1, others * n)
         }
         return work
     }

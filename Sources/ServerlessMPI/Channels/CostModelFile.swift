@@ -25,6 +25,7 @@ public struct CostModelFile: Sendable, Equatable {
                         .object([
                             JSONField("channel", .string(costs.channel.rawValue)),
                             JSONField("latency_seconds", .number(costs.latencySeconds)),
+                            JSONField("overhead_seconds", .number(costs.overheadSeconds)),
                             JSONField("bytes_per_second", .number(costs.bytesPerSecond)),
                             JSONField("origin", .string(costs.origin)),
                         ])
@@ -48,6 +49,10 @@ public struct CostModelFile: Sendable, Equatable {
                 let origin = entry["origin"]?.string,
                 !channels.contains(where: { $0.channel == channel })
             else { return nil }
+            if let overhead = entry["overhead_seconds"] {
+                guard let seconds = overhead.number, seconds >= 0 else { return nil }
+                costs.overheadSeconds = seconds
+            }
             costs.latencySeconds = latency
             costs.bytesPerSecond = bandwidth
             costs.sharedBytesPerSecond = .infinity

@@ -25,7 +25,7 @@ extension MultichannelCommunicator {
 
     public func algorithm(of collective: Collective) -> CollectiveAlgorithm {
         guard collective.operation.isRoutedWhole else {
-            return collective.defaultAlgorithm(size: size)
+            return collective.defaultAlgorithm(size: size, algorithmChoice)
         }
         let channel = router.route(
             .collective(collective.operation), byteCount: sharedByteCount(of: collective),

@@ -33,7 +33,7 @@ extension StorageCommunicator {
         switch collective {
         case .barrier, .bcast, .allgather, .allgatherv, .reduce, .allreduce, .scan, .exscan:
             size == 1 ? .local : .native
-        default: collective.defaultAlgorithm(size: size)
+        default: collective.defaultAlgorithm(size: size, algorithmChoice)
         }
     }
 

@@ -1,0 +1,29 @@
+// Barrier: by dissemination, or everyone tells everyone.
+
+extension CollectiveSteps {
+    /// No rank leaves before every rank has come (MPI_Barrier, MPI 4.1 §6.3).
+    mutating func barrier() throws(MPIError) {
+        if algorithm(.barrier, byteCount: 0) == .direct {
+            let nothing = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+            try directAllgather(nothing, EqualParts(count: 0), elementSize: 1, step: 0)
+        } else {
+            try disseminationBarrier()
+        }
+    }
+
+    /// Hensgen, Finkel, Manber 1988: in step k rank r tells rank r + 2ᵏ and hears from rank r − 2ᵏ, so that after the last step
+    /// every rank has heard, through others, of all. ⌈log₂ size⌉ steps, one empty message each.
+    private mutating func disseminationBarrier() throws(MPIError) {
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        let nowhere = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        var distance = 1
+        var step = 0
+        while distance < size {
+            try exchange(
+                nothing, to: (rank + distance) % size, into: nowhere,
+                from: (rank - distance + size) % size, step: step)
+            distance *= 2
+            step += 1
+        }
+    }
+}
