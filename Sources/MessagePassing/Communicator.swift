@@ -106,10 +106,9 @@ public protocol Communicator: AnyObject, Sendable {
     /// Runs a collective to its end. Users call the typed forms (`allreduce` and so on), or the raw
     /// forms on bytes, all of which come here.
     func run(_ collective: Collective) throws(MPIError)
-    /// Are all ranks on one host, as processes or threads? Then a message takes a processor's time
-    /// rather than the network's, and algorithms with few messages are preferred to those with few
-    /// steps. The same on all ranks; false where it is not known.
-    var isOnOneHost: Bool { get }
+    /// By what default algorithms are chosen; the same on all ranks. By `channelCosts` unless the
+    /// transport knows better.
+    var algorithmChoice: AlgorithmChoice { get }
     /// How `run` and `start` carry a collective out. Local.
     func algorithm(of collective: Collective) -> CollectiveAlgorithm
     /// Starts a collective (MPI 4.1 §6.12): complete once the request is. All ranks start the same

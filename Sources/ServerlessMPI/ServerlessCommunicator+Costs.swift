@@ -6,7 +6,11 @@ extension ServerlessCommunicator {
     /// Of ranks on one host those of its loopback interface, else those of a connection between
     /// functions. The same on all ranks.
     public var channelCosts: ChannelCosts {
-        isOnOneHost ? .loopback : .default(.direct)
+        engine.isOnOneHost ? .loopback : .default(.direct)
+    }
+
+    public var algorithmChoice: AlgorithmChoice {
+        engine.isOnOneHost ? .measuredOnOneHost() : .modelled(channelCosts)
     }
 }
 

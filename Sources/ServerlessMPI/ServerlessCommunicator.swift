@@ -149,8 +149,6 @@ public final class ServerlessCommunicator: ServerlessWorld, IdleTimed {
 
     // MARK: Collectives
 
-    public var isOnOneHost: Bool { engine.isOnOneHost }
-
     public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
         try engine.start(try schedule(collective))
     }

@@ -3,7 +3,8 @@
 import MessagePassing
 
 extension ThreadCommunicator {
-    var isOnOneHost: Bool { true }
+    /// Copies are all that messages between threads cost, beside the switch to another thread.
+    var algorithmChoice: AlgorithmChoice { .measuredOnOneHost(copiedBytes: 4 << 10) }
 
     var channelCosts: ChannelCosts {
         ChannelCosts(

@@ -81,7 +81,7 @@ import Testing
     @Test func `a rank alone sends nothing, by measurement or by model`() {
         for operation in CollectiveOperation.allCases {
             #expect(algorithm(lambda, operation, 8, 1) == .local)
-            #expect(algorithm(.measuredOnOneHost, operation, 8, 1) == .local)
+            #expect(algorithm(.measuredOnOneHost(), operation, 8, 1) == .local)
         }
     }
 }

@@ -19,7 +19,7 @@ public struct TunedChannel: Sendable {
         CostModel(
             size: sample.ranks, channels: [costs], combinedBytesPerSecond: combinedBytesPerSecond
         ).estimate(
-            sample.operation, byteCount: sample.byteCount, on: costs, choice: .measuredOnOneHost
+            sample.operation, byteCount: sample.byteCount, on: costs, choice: .measuredOnOneHost()
         ).seconds
     }
 
@@ -27,7 +27,7 @@ public struct TunedChannel: Sendable {
         guard case .collective(let operation) = sample.operation, !costs.channel.isStorage else {
             return ""
         }
-        let algorithm = AlgorithmChoice.measuredOnOneHost.algorithm(
+        let algorithm = AlgorithmChoice.measuredOnOneHost().algorithm(
             operation, byteCount: sample.byteCount, elementCount: sample.byteCount,
             size: sample.ranks)
         return "\(algorithm)"

@@ -7,8 +7,10 @@
 
 /// By what the algorithm of a collective is chosen.
 public enum AlgorithmChoice: Sendable, Equatable {
-    /// By what was measured among ranks of one host.
-    case measuredOnOneHost
+    /// By what was measured among ranks of one host, where a message takes a processor's time rather
+    /// than the network's.
+    /// - Parameter copiedBytes: of all parts of an allgather, that are worth copying once more.
+    case measuredOnOneHost(copiedBytes: Int = 512 << 10)
     /// By what messages cost (`CostModel`).
     case modelled(ChannelCosts)
 
@@ -31,9 +33,10 @@ public enum AlgorithmChoice: Sendable, Equatable {
         case .dup: return .local
         }
         switch self {
-        case .measuredOnOneHost:
+        case .measuredOnOneHost(let copiedBytes):
             return Self.measured(
-                operation, byteCount: byteCount, elementCount: elementCount, size: size)
+                operation, byteCount: byteCount, elementCount: elementCount, size: size,
+                copiedBytes)
         case .modelled(let costs):
             return Self.cheapest(
                 operation, byteCount: byteCount, elementCount: elementCount, size: size, costs)
@@ -79,15 +82,18 @@ public enum AlgorithmChoice: Sendable, Equatable {
     private static let longVector = 32 << 10
     /// Each rank's share of such a vector: two messages to and from every rank.
     private static let longShare = 48 << 10
+    /// Each rank's share of a broadcast that is worth dividing.
+    private static let longCopy = 192 << 10
 
     private static func measured(
-        _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int
+        _ operation: CollectiveOperation, byteCount: Int, elementCount: Int, size: Int,
+        _ copiedBytes: Int
     ) -> CollectiveAlgorithm {
         switch operation {
         case .barrier: return .dissemination
         case .bcast:
             // The root alone, or a tree, sends many whole copies.
-            if size > 2 && byteCount >= 128 << 10 { return .scatterAllgather }
+            if size > 2 && byteCount >= size * longCopy { return .scatterAllgather }
             return size <= fewRanks ? .direct : .binomialTree
         case .reduce where size == 2: return .direct
         case .reduce, .allreduce:
@@ -98,15 +104,8 @@ public enum AlgorithmChoice: Sendable, Equatable {
             let hearsAll = size > 2 && size < manyRanks && byteCount <= 4 << 10
             return hearsAll ? .direct : .recursiveDoubling
         default:
-            // Bruck's copy of every byte pays until it leaves the caches.
-            return size >= manyRanks && byteCount <= (512 << 10) / size ? .bruck : .direct
+            // Bruck's algorithm copies every byte once more.
+            return size >= manyRanks && byteCount <= copiedBytes / size ? .bruck : .direct
         }
-    }
-}
-
-extension Communicator {
-    /// How this communicator's collectives choose their algorithms.
-    package var algorithmChoice: AlgorithmChoice {
-        isOnOneHost ? .measuredOnOneHost : .modelled(channelCosts)
     }
 }

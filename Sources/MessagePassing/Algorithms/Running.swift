@@ -7,7 +7,7 @@ extension Communicator {
         try runByDefault(collective)
     }
 
-    public var isOnOneHost: Bool { false }
+    public var algorithmChoice: AlgorithmChoice { .modelled(channelCosts) }
 
     public func algorithm(of collective: Collective) -> CollectiveAlgorithm {
         collective.defaultAlgorithm(size: size, algorithmChoice)
