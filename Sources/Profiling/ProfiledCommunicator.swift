@@ -14,6 +14,7 @@ public final class ProfiledCommunicator: Communicator {
     public let size: Int
     public var timeout: Duration? { base.timeout }
     public var channelCosts: ChannelCosts { base.channelCosts }
+    public var algorithmChoice: AlgorithmChoice { base.algorithmChoice }
     let recorder: Recorder
     private let number: Int32
     private let idleTimed: (any IdleTimed)?

@@ -9,12 +9,17 @@ extension ServerlessCommunicator {
         engine.isOnOneHost ? .loopback : .default(.direct)
     }
 
+    /// The model knows no price of a link: where these are made when needed, few messages count, as
+    /// on one host.
     public var algorithmChoice: AlgorithmChoice {
-        engine.isOnOneHost ? .measuredOnOneHost() : .modelled(channelCosts)
+        engine.isOnOneHost || engine.makesLinksWhenNeeded
+            ? .measuredOnOneHost() : .modelled(channelCosts)
     }
 }
 
 extension MultichannelCommunicator {
+    public var algorithmChoice: AlgorithmChoice { direct.algorithmChoice }
+
     /// Those of its links, as `SERVERLESS_MPI_COST_MODEL` has them if it is set.
     public var channelCosts: ChannelCosts {
         job.costs.channels.first { $0.channel == slowestLink } ?? .default(slowestLink)

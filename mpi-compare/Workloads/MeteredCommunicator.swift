@@ -22,6 +22,7 @@ final class MeteredCommunicator: Communicator {
 
     var timeout: Duration? { base.timeout }
     var channelCosts: ChannelCosts { base.channelCosts }
+    var algorithmChoice: AlgorithmChoice { base.algorithmChoice }
 
     // MARK: Point-to-point
 

@@ -8,7 +8,8 @@ import Synchronization
 /// Filled by its maker, then shared read-only: that discipline, not a lock, makes it Sendable.
 final class Buffer: @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer
-    /// Usable bytes; at least 64 more are readable, so that kernels may load whole words.
+    /// Usable bytes. At least 64 more are readable, so that kernels may load whole words, and those of
+    /// a buffer that is no view its maker may write to.
     let byteCount: Int
     private let capacity: Int
     private let isKept: Bool

@@ -28,7 +28,9 @@ extension Expression {
         on table: Table, byBatches body: (Column) -> Void
     ) throws(FrameError) -> Column? {
         let count = table.rowCount
-        guard count > 2 * Expression.batchRowCount, node.depth > 0, !node.needsWholeColumns else {
+        guard count > 2 * Expression.batchRowCount, !node.needsWholeColumns,
+            node.depth > 1 || node.isOfNumbers(in: table.schema)
+        else {
             return try node.evaluate(on: table).column(count: count)
         }
         do throws(FrameError) {
@@ -44,6 +46,20 @@ extension Expression {
             // Once more at once: then the error names the row of the whole.
             return try node.evaluate(on: table).column(count: count)
         }
+    }
+}
+
+extension Expression.Node {
+    /// Is it one operation on numbers, which costs nothing to begin anew for every batch? One on
+    /// categories looks at their dictionary first, a function at its list.
+    fileprivate func isOfNumbers(in schema: Schema) -> Bool {
+        guard case .binary = self, depth == 1 else { return false }
+        var areNumbers = true
+        forEachColumn { name in
+            let type = schema.index(of: name).map { schema.fields[$0].type }
+            areNumbers = areNumbers && type?.isText == false
+        }
+        return areNumbers
     }
 }
 

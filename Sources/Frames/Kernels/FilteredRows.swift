@@ -33,7 +33,8 @@ struct FilteredRows {
         let keptAll = kept == seen
         let keepsAll = keptAll && count == batch.count
         // As long as no row was dropped, nothing is copied.
-        for index in compressed.indices where !keepsAll {
+        // And nothing is read for a batch of which no row is kept.
+        for index in compressed.indices where !keepsAll && (count > 0 || keptAll) {
             let column = table.columns[compressed[index].index]
             if keptAll { compressed[index].begin(column, seen, of: table.rowCount) }
             compressed[index].append(
@@ -51,7 +52,7 @@ struct FilteredRows {
         var columns: [Column?] = table.columns.map { _ in nil }
         for growing in compressed {
             columns[growing.index] = table.columns[growing.index].with(
-                values: growing.values, count: kept, validity: nil)
+                values: growing.values(kept), count: kept, validity: nil)
         }
         return Table(
             schema: table.schema,
@@ -65,7 +66,7 @@ struct FilteredRows {
 private struct GrowingColumn {
     let index: Int
     let width: Int
-    private(set) var values = Buffer(byteCount: 0)
+    private var values = Buffer(byteCount: 0)
     private var capacity = 0
 
     init(index: Int, width: Int) {
@@ -73,9 +74,17 @@ private struct GrowingColumn {
         self.width = width
     }
 
+    /// The values, of which there are `count`; copied if room was made for more than twice as many.
+    func values(_ count: Int) -> Buffer {
+        if capacity <= 2 * count + Expression.batchRowCount { return values }
+        let exact = Buffer(byteCount: count * width)
+        memcpy(exact.pointer, values.pointer, count * width)
+        return exact
+    }
+
     /// Takes the first `count` rows, all of which were kept.
     mutating func begin(_ column: Column, _ count: Int, of rowCount: Int) {
-        reserve(count, kept: 0, seen: 0, of: rowCount)
+        reserve(count, kept: 0, seen: count, of: rowCount)
         memcpy(values.pointer, column.values.pointer + column.start * width, count * width)
     }
 
@@ -109,8 +118,8 @@ private struct GrowingColumn {
     private mutating func reserve(_ count: Int, kept: Int, seen: Int, of rowCount: Int) {
         guard count > capacity else { return }
         let share = Double(count) / Double(max(seen, 1))
-        let foreseen = Int(1.03 * share * Double(rowCount)) + Expression.batchRowCount
-        capacity = min(max(foreseen, count), max(rowCount, count))
+        let foreseen = min(1.03 * share, 1) * Double(rowCount)
+        capacity = min(max(Int(foreseen) + Expression.batchRowCount, count), rowCount)
         let larger = Buffer(byteCount: capacity * width)
         memcpy(larger.pointer, values.pointer, kept * width)
         values = larger

@@ -32,6 +32,7 @@ extension Kernels {
     static func sort(_ pieces: consuming [Table], by keys: [ColumnOrder]) -> Table {
         if let sorted = sortByNumber(&pieces, by: keys) { return sorted }
         let table = concat(pieces)
+        pieces = []
         return gather(table, argsort(table, by: keys))
     }
 

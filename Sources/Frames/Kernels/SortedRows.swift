@@ -144,8 +144,8 @@ private struct NumberSort<Width: RowWidth> {
         let largest = (0..<1 << firstBits).reduce(0) { max($0, starts[$1 + 1] - starts[$1]) }
         let other = Buffer(byteCount: largest * Width.words * 8)
         let sorter = RowSorter<Width>(lowestBit: UInt64(plan.rowBits))
-        for piece in 0..<1 << firstBits {
-            let range = starts[piece]..<starts[piece + 1]
+        for number in 0..<1 << firstBits {
+            let range = starts[number]..<starts[number + 1]
             if range.isEmpty { continue }
             let place = rows.elements(as: UInt64.self) + range.lowerBound * Width.words
             sorter.sort(

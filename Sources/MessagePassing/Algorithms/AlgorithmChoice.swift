@@ -78,9 +78,7 @@ public enum AlgorithmChoice: Sendable, Equatable {
     private static let fewRanks = 8
     /// Messages cost more than steps from here on.
     private static let manyRanks = 4
-    /// From here a vector is worth dividing among the ranks.
-    private static let longVector = 32 << 10
-    /// Each rank's share of such a vector: two messages to and from every rank.
+    /// Each rank's share of a vector that is worth dividing: two messages to and from every rank.
     private static let longShare = 48 << 10
     /// Each rank's share of a broadcast that is worth dividing.
     private static let longCopy = 192 << 10
@@ -97,7 +95,7 @@ public enum AlgorithmChoice: Sendable, Equatable {
             return size <= fewRanks ? .direct : .binomialTree
         case .reduce where size == 2: return .direct
         case .reduce, .allreduce:
-            if byteCount >= max(longVector, size * longShare) && elementCount >= size {
+            if byteCount >= size * longShare && elementCount >= size {
                 return .reduceScatterGather
             }
             if operation == .reduce { return size <= fewRanks ? .direct : .binomialTree }

@@ -1,7 +1,8 @@
 // Barrier: by dissemination, or everyone tells everyone.
 
 extension CollectiveSteps {
-    /// No rank leaves before every rank has come (MPI_Barrier, MPI 4.1 §6.3).
+    /// No rank leaves before every rank has come (MPI_Barrier, MPI 4.1 §6.3). Direct: 1 step, an empty
+    /// message to every other rank.
     mutating func barrier() throws(MPIError) {
         if algorithm(.barrier, byteCount: 0) == .direct {
             let nothing = UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -11,8 +12,9 @@ extension CollectiveSteps {
         }
     }
 
-    /// Hensgen, Finkel, Manber 1988: in step k rank r tells rank r + 2ᵏ and hears from rank r − 2ᵏ, so that after the last step
-    /// every rank has heard, through others, of all. ⌈log₂ size⌉ steps, one empty message each.
+    /// Hensgen, Finkel, Manber 1988: in step k rank r tells rank r + 2ᵏ and hears from rank r − 2ᵏ,
+    /// so that after the last step every rank has heard, through others, of all. ⌈log₂ size⌉ steps,
+    /// one empty message each.
     private mutating func disseminationBarrier() throws(MPIError) {
         let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
         let nowhere = UnsafeMutableRawBufferPointer(start: nil, count: 0)

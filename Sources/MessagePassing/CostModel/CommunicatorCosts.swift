@@ -7,6 +7,9 @@ extension Communicator {
 }
 
 extension StoreBacked {
+    /// A message is a request and has its price: few of them count, as on one host.
+    public var algorithmChoice: AlgorithmChoice { .measuredOnOneHost() }
+
     /// Those of a Redis server.
     public var channelCosts: ChannelCosts { .default(.redis) }
 }

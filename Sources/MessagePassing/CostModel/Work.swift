@@ -135,6 +135,8 @@ package struct Work: Equatable {
                 work.combinedByteCount = others * n
             default:
                 doubling(rounds * n)
+                // The root of a tree only receives.
+                if operation == .reduce { work.messages = rounds }
                 work.combinedByteCount = rounds * n
             }
         case .reduceScatter:

@@ -16,7 +16,7 @@ import MessagePassing
 ///
 /// **Collectives in which all read the same** (bcast, allgather, allgatherv, allreduce, scan,
 /// exscan) are made by a store as a whole, if the plan says so for the size that all ranks pass.
-/// Before, the ranks meet over the links (⌈log₂ size⌉ steps of empty messages): so nobody still
+/// Before, the ranks meet over the links (a barrier of empty messages): so nobody still
 /// waits for a message that a rank inside the store would not serve, and ranks that call different
 /// collectives are told so. Barrier, split and dup go over the links.
 ///

@@ -76,6 +76,8 @@ final class Engine: @unchecked Sendable {
     let idlePolicy: IdlePolicy
     /// Are all ranks of the job on this host? By the roster, so that all say the same.
     let isOnOneHost: Bool
+    /// As all ranks do of the job, or none.
+    let makesLinksWhenNeeded: Bool
 
     let requests = Slab<RequestSlot>()
     let messages = Slab<MessageSlot>()
@@ -163,6 +165,9 @@ final class Engine: @unchecked Sendable {
         let neighbours = ranksOnHost ?? localPeers + 1
         idlePolicy = IdlePolicy(ranksOnHost: neighbours)
         isOnOneHost = neighbours == established.count
+        makesLinksWhenNeeded = established.indices.contains {
+            $0 != rank && established[$0] == nil
+        }
         state = .allocate(capacity: 1)
         state.initialize(to: EngineState())
         outgoing = .allocate(byteCount: Self.outgoingByteCount, alignment: 64)
