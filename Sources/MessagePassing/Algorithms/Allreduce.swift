@@ -19,7 +19,7 @@ extension CollectiveSteps {
     /// exchange what they have combined. Where size is no power of two, the first ranks pair up
     /// before and are told the result after.
     ///
-    /// ⌈log₂ size⌉ steps, two more if size is no power of two; n bytes sent per rank and step.
+    /// ⌊log₂ size⌋ steps, two more if size is no power of two; n bytes sent per rank and step.
     private mutating func doublingAllreduce(
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction

@@ -4,7 +4,7 @@ extension Communicator {
     /// Gives every rank the root's elements (MPI_Bcast, MPI 4.1 §6.4).
     ///
     /// Collective. `elements` has the same length everywhere: the source on `root`, overwritten
-    /// elsewhere. Cost: ⌈log₂ size⌉ steps; every rank but the root receives the bytes once.
+    /// elsewhere. Cost: 1 to ⌈log₂ size⌉ steps; every rank but the root receives the bytes once.
     /// - Throws: `invalidArgument` for a root out of range; `mismatchedCollective` where the
     ///   transport detects other lengths or roots.
     @inlinable

@@ -77,7 +77,7 @@ extension Communicator {
     /// Gives every rank the equal parts of all, in rank order (MPI_Allgather, MPI 4.1 §6.7).
     ///
     /// Collective. `whole` holds `size` times the elements of `part`. Cost: every rank receives
-    /// (size − 1) parts, in ⌈log₂ size⌉ or size − 1 steps.
+    /// (size − 1) parts, in one step or ⌈log₂ size⌉.
     @inlinable
     public func allgather<Element: BitwiseCopyable>(
         _ part: Span<Element>, into whole: consuming MutableSpan<Element>

@@ -5,7 +5,7 @@ extension Communicator {
     /// MPI 4.1 §6.9.1).
     ///
     /// Collective. `elements` and `result` have the same length on all ranks; `result` is written
-    /// at the root only. Cost: ⌈log₂ size⌉ steps.
+    /// at the root only. Cost: 1 to ⌈log₂ size⌉ steps.
     @inlinable
     public func reduce<Element: BitwiseCopyable>(
         _ elements: Span<Element>, into result: consuming MutableSpan<Element>,
@@ -33,8 +33,8 @@ extension Communicator {
     /// Combines the elements of all ranks, position by position, on every rank (MPI_Allreduce,
     /// MPI 4.1 §6.9.6).
     ///
-    /// Collective. Both spans have the same length on all ranks. Cost: ⌈log₂ size⌉ steps for short
-    /// ones; about twice the bytes of `elements` each way for long ones.
+    /// Collective. Both spans have the same length on all ranks. Cost: 1 to ⌈log₂ size⌉ + 1 steps for
+    /// short ones; about twice the bytes of `elements` each way for long ones.
     @inlinable
     public func allreduce<Element: BitwiseCopyable>(
         _ elements: Span<Element>, into result: consuming MutableSpan<Element>,
