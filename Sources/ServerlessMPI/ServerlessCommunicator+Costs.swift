@@ -5,15 +5,16 @@ import MessagePassing
 extension ServerlessCommunicator {
     /// Of ranks on one host those of its loopback interface, else those of a connection between
     /// functions. The same on all ranks.
-    public var channelCosts: ChannelCosts {
-        engine.isOnOneHost ? .loopback : .default(.direct)
-    }
+    public var channelCosts: ChannelCosts { engine.channelCosts }
+}
+
+extension Engine {
+    var channelCosts: ChannelCosts { isOnOneHost ? .loopback : .default(.direct) }
 
     /// The model knows no price of a link: where these are made when needed, few messages count, as
     /// on one host.
-    public var algorithmChoice: AlgorithmChoice {
-        engine.isOnOneHost || engine.makesLinksWhenNeeded
-            ? .measuredOnOneHost() : .modelled(channelCosts)
+    var algorithmChoice: AlgorithmChoice {
+        isOnOneHost || makesLinksWhenNeeded ? .measuredOnOneHost() : .modelled(channelCosts)
     }
 }
 

@@ -20,20 +20,28 @@ public final class ServerlessCommunicator: ServerlessWorld, IdleTimed {
     public var size: Int { space.group.count }
     public var timeout: Duration? { engine.settings.timeout }
     public let setUp: SetUp
+    public let algorithmChoice: AlgorithmChoice
 
     public var paths: [LinkPath?] { engine.currentPaths }
 
     let engine: Engine
     let space: MessageSpace
 
+    static let scratchByteCount = 8 << 10
+    /// Memory for a blocking collective; there is one at a time.
+    nonisolated(unsafe) let scratch: UnsafeMutableRawBufferPointer
+
     init(engine: Engine, space: MessageSpace, setUp: SetUp) {
         self.engine = engine
         self.space = space
         self.setUp = setUp
         rank = space.rank
+        algorithmChoice = engine.algorithmChoice
+        scratch = .allocate(byteCount: Self.scratchByteCount, alignment: 64)
     }
 
     deinit {
+        scratch.deallocate()
         if space.number != 0 { engine.closeSpace(space) }
     }
 
@@ -148,6 +156,11 @@ public final class ServerlessCommunicator: ServerlessWorld, IdleTimed {
     }
 
     // MARK: Collectives
+
+    public func run(_ collective: Collective) throws(MPIError) {
+        try checkArguments(of: collective)
+        try LinkSteps.run(collective, on: self)
+    }
 
     public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
         try engine.start(try schedule(collective))

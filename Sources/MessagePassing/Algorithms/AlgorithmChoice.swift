@@ -88,7 +88,7 @@ public enum AlgorithmChoice: Sendable, Equatable {
         _ copiedBytes: Int
     ) -> CollectiveAlgorithm {
         switch operation {
-        case .barrier: return .dissemination
+        case .barrier: return size & (size - 1) == 0 ? .recursiveDoubling : .dissemination
         case .bcast:
             // The root alone, or a tree, sends many whole copies.
             if size > 2 && byteCount >= size * longCopy { return .scatterAllgather }

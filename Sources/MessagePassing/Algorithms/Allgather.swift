@@ -4,7 +4,7 @@ extension CollectiveSteps {
     mutating func allgather(
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer
     ) throws(MPIError) {
-        if algorithm(.allgather, byteCount: part.count) == .bruck {
+        if algorithm(.allgather, byteCount: part.count, elementSize: 1) == .bruck {
             try bruckAllgather(part, into: whole)
         } else {
             try allgatherv(part, into: whole, EqualParts(count: part.count), elementSize: 1)

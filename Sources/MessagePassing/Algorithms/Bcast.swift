@@ -3,7 +3,7 @@
 
 extension CollectiveSteps {
     mutating func bcast(_ buffer: UnsafeMutableRawBufferPointer, root: Int) throws(MPIError) {
-        switch algorithm(.bcast, byteCount: buffer.count) {
+        switch algorithm(.bcast, byteCount: buffer.count, elementSize: 1) {
         case .local: return
         case .scatterAllgather: try scatterAllgatherBcast(buffer, root: root)
         case .direct: try directBcast(buffer, root: root)

@@ -13,7 +13,6 @@ struct BlockingSteps: CollectiveSteps {
     let call: CollectiveCall
     let rank: Int
     let size: Int
-    var choice: AlgorithmChoice { communicator.algorithmChoice }
     private let requests: UnsafeMutableBufferPointer<RequestHandle>
     private let expectations: UnsafeMutableBufferPointer<Expectation>
     private let statuses: UnsafeMutableBufferPointer<Status>
@@ -55,6 +54,13 @@ struct BlockingSteps: CollectiveSteps {
         statuses = memory.part(
             handleBytes + expectationBytes, capacity * MemoryLayout<Status>.stride
         ).bindMemory(to: Status.self)
+    }
+
+    func algorithm(
+        _ operation: CollectiveOperation, byteCount: Int, elementSize: Int
+    ) -> CollectiveAlgorithm {
+        communicator.algorithmChoice.algorithm(
+            operation, byteCount: byteCount, elementSize: elementSize, size: size)
     }
 
     mutating func send(

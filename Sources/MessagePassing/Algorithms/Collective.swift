@@ -62,7 +62,7 @@ public enum Collective {
     }
 
     /// Chooses the algorithm and says its steps.
-    func perform(by steps: inout some CollectiveSteps) throws(MPIError) {
+    package borrowing func perform(by steps: inout some CollectiveSteps) throws(MPIError) {
         switch self {
         case .barrier:
             try steps.barrier()

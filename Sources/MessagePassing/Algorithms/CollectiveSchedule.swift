@@ -31,6 +31,13 @@ public final class CollectiveSchedule: @unchecked Sendable {
         var reduction: RawReduction?
         var block: UnsafeMutableRawBufferPointer?
 
+        func algorithm(
+            _ operation: CollectiveOperation, byteCount: Int, elementSize: Int
+        ) -> CollectiveAlgorithm {
+            choice.algorithm(
+                operation, byteCount: byteCount, elementSize: elementSize, size: size)
+        }
+
         mutating func send(_ bytes: UnsafeRawBufferPointer, to rank: Int, step: Int) {
             steps.append(.send(bytes, to: rank, step: step))
         }

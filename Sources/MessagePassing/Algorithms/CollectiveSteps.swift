@@ -6,11 +6,13 @@
 ///
 /// What is said between two `finishRound`s is under way together. Buffers stay valid, and what is
 /// being received is not read, until the round is finished.
-protocol CollectiveSteps {
+package protocol CollectiveSteps {
     var rank: Int { get }
     var size: Int { get }
-    /// As of the communicator.
-    var choice: AlgorithmChoice { get }
+    /// The algorithm for one rank's contribution, as the communicator's `AlgorithmChoice` has it.
+    func algorithm(
+        _ operation: CollectiveOperation, byteCount: Int, elementSize: Int
+    ) -> CollectiveAlgorithm
 
     /// A message of this call; `step` tells those between one pair of ranks apart.
     mutating func send(
@@ -35,16 +37,18 @@ protocol CollectiveSteps {
     mutating func scratch(byteCount: Int) -> UnsafeMutableRawBufferPointer
 }
 
-extension CollectiveSteps {
-    /// The algorithm for one rank's contribution; see `AlgorithmChoice`.
-    func algorithm(
-        _ operation: CollectiveOperation, byteCount: Int, elementSize: Int = 1
+extension AlgorithmChoice {
+    /// The algorithm for one rank's contribution of elements of this size.
+    package func algorithm(
+        _ operation: CollectiveOperation, byteCount: Int, elementSize: Int, size: Int
     ) -> CollectiveAlgorithm {
-        choice.algorithm(
+        algorithm(
             operation, byteCount: byteCount, elementCount: byteCount / max(elementSize, 1),
             size: size)
     }
+}
 
+extension CollectiveSteps {
     /// Sends to one rank and receives from another (or the same) at once.
     mutating func exchange(
         _ bytes: UnsafeRawBufferPointer, to destination: Int,

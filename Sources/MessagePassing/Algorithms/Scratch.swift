@@ -17,8 +17,8 @@ package func withScratch<Result>(
 }
 
 /// Blocks between two calls, by powers of two. All threads share it: ranks may be threads.
-final class ScratchPool: Sendable {
-    static let shared = ScratchPool()
+package final class ScratchPool: Sendable {
+    package static let shared = ScratchPool()
     /// The smallest block: a cache line.
     static let leastByteCount = 64
     /// `withScratch` takes less from the stack.
@@ -33,7 +33,7 @@ final class ScratchPool: Sendable {
     }
     private let state = Mutex(State())
 
-    func take(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
+    package func take(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
         let power = Int.bitWidth - max(byteCount - 1, Self.leastByteCount - 1).leadingZeroBitCount
         let address = state.withLock { state -> UInt? in
             guard let block = state.blocks[power].popLast() else { return nil }
@@ -46,7 +46,7 @@ final class ScratchPool: Sendable {
         return .allocate(byteCount: 1 << power, alignment: min(1 << power, 4096))
     }
 
-    func give(_ block: UnsafeMutableRawBufferPointer) {
+    package func give(_ block: UnsafeMutableRawBufferPointer) {
         let power = block.count.trailingZeroBitCount
         let address = UInt(bitPattern: block.baseAddress)
         let count = block.count

@@ -19,6 +19,9 @@ package struct MatchQueues: ~Copyable {
 
     package init() {}
 
+    /// Does a message of a collective wait for its receive?
+    package var holdsCollective: Bool { unexpected.collective.count > 0 }
+
     /// Receives waiting for a message.
     package var postedCount: Int { posted.pointToPoint.count + posted.collective.count }
     /// Messages waiting for a receive.

@@ -11,8 +11,16 @@ extension Engine {
     ) throws(MPIError) -> CollectiveCall {
         lock()
         defer { unlock() }
+        return try number(operation, root: root, in: space)
+    }
+
+    /// The same with the lock held.
+    func number(
+        _ operation: CollectiveOperation, root: Int?, in space: MessageSpace
+    ) throws(MPIError) -> CollectiveCall {
         try checkAlive()
         let call = space.ledger.begin(operation, root: root)
+        guard space.queues.holdsCollective else { return call }
         if let (theirs, source) = space.queues.unexpectedCall(
             sequence: call.sequence, otherThan: call.packed),
             let error = space.ledger.mismatch(arrived: theirs, from: source)

@@ -77,20 +77,33 @@ extension Engine {
 
     /// Nothing to do: looks again at once, lets others run, or sleeps.
     private func rest(_ idle: inout IdleState, _ awaited: Awaited) throws(MPIError) {
-        idle.spins += 1
-        if idle.spins < idlePolicy.spins {
+        if idle.spins + 1 < idlePolicy.spins {
+            spin(&idle)
             if idle.spins & 63 == 0 { try checkDeadline(&idle, awaited) }
-            state.pointee.isPolling = true
-            unlock()
-            if idle.spins > idlePolicy.eagerSpins { sched_yield() }
-            lock()
-            state.pointee.isPolling = false
             return
         }
+        idle.spins += 1
         try checkDeadline(&idle, awaited)
         try checkAbandoned(awaited)
         askForAwaited(&idle, awaited)
         sleepInPoller(atMost: nextWake(idle))
+    }
+
+    /// Lets other threads at the engine, and after a while other programs at the processor.
+    private func spin(_ idle: inout IdleState) {
+        idle.spins += 1
+        state.pointee.isPolling = true
+        unlock()
+        if idle.spins > idlePolicy.eagerSpins { sched_yield() }
+        lock()
+        state.pointee.isPolling = false
+    }
+
+    /// `spin`, counted as idle time.
+    func lookAgain(_ idle: inout IdleState) {
+        let begin = state.pointee.measuresIdle ? monotonicNanoseconds() : 0
+        spin(&idle)
+        if begin != 0 { state.pointee.idleNanoseconds += monotonicNanoseconds() - begin }
     }
 
     func measureIdleTime() {

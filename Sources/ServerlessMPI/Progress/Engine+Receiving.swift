@@ -12,17 +12,34 @@ extension Engine {
         lock()
         defer { unlock() }
         try checkAlive()
+        let index = takeReceive(buffer, in: space, from: source, tag: tag, call: call)
+        let name = RequestHandle(rawValue: requests.name(index))
+        post(index, in: space)
+        return name
+    }
+
+    /// The slot of a new receive, which no message can match yet.
+    func takeReceive(
+        _ buffer: UnsafeMutableRawBufferPointer, in space: MessageSpace, from source: Source,
+        tag: Tag, call: UInt64
+    ) -> UInt32 {
         let index = takeReceive(buffer, in: space)
         let request = requests.pointer(index)
         request.pointee.peer = source == .any ? -1 : Int32(space.group[source.rawValue])
         request.pointee.source = Int32(source.rawValue)
         request.pointee.tag = tag.rawValue
         request.pointee.call = call
-        let name = RequestHandle(rawValue: requests.name(index))
-        if let message = space.queues.post(receive: index, source: source, tag: tag, call: call) {
-            receive(message: message, into: index)
-        }
-        return name
+        return index
+    }
+
+    /// From now on messages match it; one that has come already does so here.
+    func post(_ index: UInt32, in space: MessageSpace) {
+        let request = requests.pointer(index)
+        request.pointee.phase = .pending
+        let message = space.queues.post(
+            receive: index, source: Source(rank: Int(request.pointee.source)),
+            tag: Tag(rawValue: request.pointee.tag), call: request.pointee.call)
+        if let message { receive(message: message, into: index) }
     }
 
     /// Starts receiving a claimed message.

@@ -15,6 +15,16 @@ extension Engine {
     ) throws(MPIError) -> RequestHandle {
         lock()
         defer { unlock() }
+        return try beginSend(
+            bytes, in: space, to: destination, tag: tag, call: call, isSynchronous: isSynchronous,
+            store: store)
+    }
+
+    /// The same with the lock held.
+    func beginSend(
+        _ bytes: UnsafeRawBufferPointer, in space: MessageSpace, to destination: Int, tag: Tag,
+        call: UInt64, isSynchronous: Bool = false, store: UInt8 = 0
+    ) throws(MPIError) -> RequestHandle {
         try checkAlive()
         let peer = space.group[destination]
         if store == 0, !isSynchronous, let link = links[peer],
@@ -39,7 +49,8 @@ extension Engine {
             contextID: space.contextID, call: call, payloadByteCount: bytes.count)
         if store != 0, bytes.count > 0 {
             storePayload(index, header, in: store, on: link)
-        } else if bytes.count <= settings.eagerByteCountMax, !isSynchronous,
+        } else if bytes.count <= settings.eagerByteCountMax(call: call, on: link),
+            !isSynchronous,
             link.pointee.sendCredit.covers(eagerCharge(bytes.count)),
             let piece = roomForCopy(bytes.count, on: link)
         {

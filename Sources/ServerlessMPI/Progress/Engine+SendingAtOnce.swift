@@ -20,7 +20,8 @@ extension Engine {
         call: UInt64, on link: LinkPointer
     ) -> RequestHandle? {
         let charge = eagerCharge(bytes.count)
-        guard link.pointee.isIdlePlain, bytes.count <= settings.eagerByteCountMax,
+        guard link.pointee.isIdlePlain,
+            bytes.count <= settings.eagerByteCountMax(call: call, on: link),
             link.pointee.sendCredit.take(charge)
         else { return nil }
         var header = FrameHeader(

@@ -180,7 +180,7 @@ extension Engine {
     }
 
     /// A call ends that may have been the polling one: a thread that waits for it takes over.
-    private func handOverPolling() {
+    func handOverPolling() {
         if state.pointee.waiterCount > 0 && !state.pointee.isPolling {
             state.pointee.hasNews = true
         }

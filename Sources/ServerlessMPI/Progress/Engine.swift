@@ -11,6 +11,9 @@ struct EngineSettings {
     var timeout: Duration? = .seconds(300)
     /// The largest message that is sent without asking the receiver.
     var eagerByteCountMax = 256 << 10
+    /// The same of a collective, whose receiver is most likely there: then asking only takes time. On
+    /// links that keep no copies.
+    var eagerCollectiveByteCountMax = 1 << 20
     /// Memory for messages that come before their receive, of all peers together.
     var unexpectedByteCountMax = 64 << 20
     /// Memory for copies of messages that peers have not acknowledged yet, of all links together.
@@ -19,6 +22,10 @@ struct EngineSettings {
     var verdictTimeout: Duration = .seconds(2)
     /// How long a leaving rank waits for its peers to leave as well, once they have its data.
     var lingerTimeout: Duration = .seconds(2)
+
+    func eagerByteCountMax(call: UInt64, on link: LinkPointer) -> Int {
+        call == 0 || link.pointee.isResumable ? eagerByteCountMax : eagerCollectiveByteCountMax
+    }
 }
 
 /// What every call looks at, in raw memory: as properties of a class each access would be checked

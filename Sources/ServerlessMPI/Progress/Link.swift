@@ -10,8 +10,6 @@ typealias LinkPointer = UnsafeMutablePointer<Link>
 /// everyone like one whose socket is full and has nothing to read, so that the paths that messages
 /// take need not ask.
 struct Link {
-    /// Room for bytes read ahead of the frame they belong to.
-    static let stagingByteCount = copiedByteCountMax
     /// Frames up to here are read whole and copied, which costs less than one more read.
     static let copiedByteCountMax = FrameHeader.byteCount + (16 << 10)
 
@@ -28,7 +26,9 @@ struct Link {
     var tls: TLSSession?
 
     // MARK: Reading
-    let staging: UnsafeMutableRawPointer
+    /// Where bytes wait that were read ahead of the frame they belong to.
+    private(set) var staging: UnsafeMutableRawPointer
+    private var stagingByteCount = copiedByteCountMax
     var stagedStart = 0
     var stagedEnd = 0
     var phase = Phase.header
@@ -99,7 +99,7 @@ struct Link {
     /// A wanted link. Until it is known whether a relay carries it, its frames promise the least.
     init(peer: Int) {
         self.peer = Int32(peer)
-        staging = .allocate(byteCount: Self.stagingByteCount, alignment: 64)
+        staging = .allocate(byteCount: stagingByteCount, alignment: 64)
         receiveCredit = ReceiveCredit(window: 0)
     }
 
@@ -162,6 +162,7 @@ struct Link {
     static let gatheredByteCountMax = 16 << 10
 
     /// Can a frame be written now, as it is and straight to the socket, and forgotten then?
+    @inline(__always)
     var isIdlePlain: Bool {
         queue.head == noSlot && !isWriteBlocked && !isWriteClosed && !hasLeft && !isResumable
             && tls == nil
@@ -181,13 +182,57 @@ enum Transfer {
 extension Link {
     /// Reads more bytes behind what is staged, at most `limit`. Staging must be empty or compact.
     mutating func readStaged(limit: Int) -> Int {
-        let room = min(limit, Self.stagingByteCount - stagedEnd)
+        let room = min(limit, stagingByteCount - stagedEnd)
         let count = readSome(staging + stagedEnd, room)
         if count > 0 {
             stagedEnd += count
             if count < room && tls == nil { isDrained = true }
         }
         return count
+    }
+
+    /// Payloads up to here are read behind their header and copied: a read to one place costs less than
+    /// the kernel's work on a list of two.
+    private static let shortByteCount = 2 << 10
+
+    /// Reads the frame that is expected next, its header to the staging area and its payload to its
+    /// place, and nothing beyond it. The link is between frames.
+    mutating func readFrame(into target: UnsafeMutableRawPointer?, _ byteCount: Int) -> Int {
+        stagedStart = 0
+        stagedEnd = 0
+        guard let target, byteCount > Self.shortByteCount else {
+            let count = recv(socket, staging, FrameHeader.byteCount + byteCount, 0)
+            if count > FrameHeader.byteCount {
+                target?.copyMemory(
+                    from: staging + FrameHeader.byteCount,
+                    byteCount: count - FrameHeader.byteCount)
+            }
+            return outcome(count)
+        }
+        var parts = (
+            iovec(iov_base: staging, iov_len: FrameHeader.byteCount),
+            iovec(iov_base: target, iov_len: byteCount)
+        )
+        return outcome(
+            withUnsafeMutablePointer(to: &parts) {
+                $0.withMemoryRebound(to: iovec.self, capacity: 2) { readv(socket, $0, 2) }
+            })
+    }
+
+    /// What `readFrame` has read, `count` bytes, was not the expected frame: all of it waits in the
+    /// staging area, as if read ahead.
+    mutating func stage(_ count: Int, from target: UnsafeMutableRawPointer?) {
+        stagedEnd = count
+        guard let target, count > FrameHeader.byteCount else { return }
+        if count > stagingByteCount {
+            let larger = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
+            larger.copyMemory(from: staging, byteCount: FrameHeader.byteCount)
+            staging.deallocate()
+            staging = larger
+            stagingByteCount = count
+        }
+        (staging + FrameHeader.byteCount).copyMemory(
+            from: target, byteCount: count - FrameHeader.byteCount)
     }
 
     /// Reads payload to its place, and what follows it, if wanted, into the empty staging area.
@@ -200,7 +245,7 @@ extension Link {
             if count < byteCount { isDrained = true }
             return outcome(count)
         }
-        let ahead = readsHeadersOnly ? FrameHeader.byteCount : Self.stagingByteCount
+        let ahead = readsHeadersOnly ? FrameHeader.byteCount : stagingByteCount
         var parts = (
             iovec(iov_base: target, iov_len: byteCount), iovec(iov_base: staging, iov_len: ahead)
         )

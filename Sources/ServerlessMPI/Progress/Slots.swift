@@ -15,6 +15,8 @@ struct RequestSlot: SlabSlot {
         /// A receive whose message has begun to arrive or waits complete in memory.
         case matched
         case done
+        /// A receive that no message can match yet.
+        case unposted
     }
 
     var generation: UInt32 = 0

@@ -73,7 +73,7 @@ extension StorageCommunicator {
 
     /// One write of n bytes, size − 1 reads at once.
     public func bcast(_ buffer: UnsafeMutableRawBufferPointer, root: Int) throws(MPIError) {
-        try checkRoot(root, "bcast")
+        try checkRoot(root, .bcast)
         let call = try beginCollective(.bcast, root: root)
         if size == 1 { return }
         try engine.store.bcast(engine.entry(in: space, call), buffer, root: root, meeting(call))
@@ -83,7 +83,7 @@ extension StorageCommunicator {
     public func allgather(
         _ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer
     ) throws(MPIError) {
-        try checkWhole(whole.count, ofParts: part.count, "allgather")
+        try checkWhole(whole.count, ofParts: part.count, .allgather)
         let call = try beginCollective(.allgather, root: nil)
         whole.part(part.count * rank, part.count).fill(from: part)
         try meet(call, part, into: whole, Partition(count: part.count, parts: size))
@@ -95,9 +95,9 @@ extension StorageCommunicator {
         partition: Partition, elementSize: Int
     ) throws(MPIError) {
         try checkPartition(
-            partition, byteCount: whole.count, elementSize: elementSize, "allgatherv")
+            partition, byteCount: whole.count, elementSize: elementSize, .allgatherv)
         try checkPart(
-            part.count, count: partition.counts[rank], elementSize: elementSize, "allgatherv")
+            part.count, count: partition.counts[rank], elementSize: elementSize, .allgatherv)
         let call = try beginCollective(.allgatherv, root: nil)
         whole.part(partition.offsets[rank] * elementSize, part.count).fill(from: part)
         try meet(
@@ -112,8 +112,8 @@ extension StorageCommunicator {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction, root: Int
     ) throws(MPIError) {
-        try checkRoot(root, "reduce")
-        try checkReduction(send, rank == root ? result : nil, reduction, "reduce")
+        try checkRoot(root, .reduce)
+        try checkReduction(send, rank == root ? result : nil, reduction, .reduce)
         let call = try beginCollective(.reduce, root: root)
         guard rank == root else {
             var step = PostedStep(capacity: 1)
@@ -140,7 +140,7 @@ extension StorageCommunicator {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {
-        try checkReduction(send, result, reduction, "allreduce")
+        try checkReduction(send, result, reduction, .allreduce)
         let call = try beginCollective(.allreduce, root: nil)
         if size * send.count <= Self.gatheredByteCountMax || reduction.elementSize == 0 {
             try gathered(send, call) { scratch in
@@ -187,7 +187,7 @@ extension StorageCommunicator {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {
-        try checkReduction(send, result, reduction, "scan")
+        try checkReduction(send, result, reduction, .scan)
         let call = try beginCollective(.scan, root: nil)
         try gathered(send, call) { scratch in
             combine(scratch, send.count, upTo: rank, reduction)
@@ -200,7 +200,7 @@ extension StorageCommunicator {
         _ send: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer,
         _ reduction: RawReduction
     ) throws(MPIError) {
-        try checkReduction(send, result, reduction, "exscan")
+        try checkReduction(send, result, reduction, .exscan)
         let call = try beginCollective(.exscan, root: nil)
         try gathered(send, call) { scratch in
             guard rank > 0 else { return }

@@ -85,6 +85,36 @@ struct FrameHeader: Equatable {
         target.storeBytes(of: acknowledged.littleEndian, toByteOffset: 60, as: UInt32.self)
     }
 
+    /// Are these 64 bytes the header of exactly this eager message, whatever they tell about their
+    /// link? For whoever awaits it: `parse` asks more, and of every field alone.
+    @inline(__always)
+    static func isEager(
+        _ bytes: UnsafeRawPointer, source: Int32, tag: Int32, contextID: UInt64, call: UInt64,
+        payloadByteCount: Int
+    ) -> Bool {
+        func load(_ offset: Int) -> UInt64 {
+            UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        let start =
+            UInt64(magic) | UInt64(FrameType.eager.rawValue) << 16
+            | UInt64(UInt32(bitPattern: source)) << 32
+        // The upper half of the second word is the frame's number.
+        return load(0) == start && UInt32(truncatingIfNeeded: load(8)) == UInt32(bitPattern: tag)
+            && load(16) == contextID && load(24) == call && load(32) == UInt64(payloadByteCount)
+            && load(40) | load(48) == 0
+    }
+
+    /// What a header tells about its link: `sequence`, `creditLimit` and `acknowledged`.
+    @inline(__always)
+    static func linkFields(
+        _ bytes: UnsafeRawPointer
+    ) -> (sequence: UInt32, creditLimit: UInt64, acknowledged: UInt32) {
+        func load(_ offset: Int) -> UInt32 {
+            UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        }
+        return (load(12), UInt64(load(56)) * creditUnit, load(60))
+    }
+
     /// Reads and checks 64 bytes.
     static func parse(_ bytes: UnsafeRawPointer) throws(FrameRefusal) -> FrameHeader {
         func load<Value: FixedWidthInteger & BitwiseCopyable>(

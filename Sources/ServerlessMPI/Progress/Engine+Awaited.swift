@@ -1,0 +1,131 @@
+// A round of a collective: the messages to expect are known exactly, so each is first looked for on
+// its own link, header and payload in one read, before a receive is posted for everybody to find.
+
+import MessagePassing
+
+extension Engine {
+    /// Fruitless looks before the receives of a round are posted. Whoever waits longer has time.
+    private static let looksBeforePosting = 64
+
+    /// What a look at a link for one message found.
+    private enum Look { case nothing, something, anotherMessage }
+
+    /// Completes a round's requests, linked by `next`; the receives among them, each of a known
+    /// length, may still be to be posted. The lock is held.
+    func completeRound(_ first: UInt32, in space: MessageSpace) throws(MPIError) {
+        if try lookForMessages(first, in: space) { return }
+        var index = first
+        while index != noSlot {
+            if requests[index].phase == .unposted { post(index, in: space) }
+            index = requests[index].next
+        }
+        index = first
+        while index != noSlot {
+            var idle = IdleState()
+            while requests[index].phase != .done { try step(&idle, .request(index)) }
+            index = requests[index].next
+        }
+        handOverPolling()
+        if state.pointee.isTroubled { try checkAlive() }
+    }
+
+    /// Looks for each message on its link, in turns. False if the round is better completed in the
+    /// general way: something else has come, or it takes long.
+    private func lookForMessages(
+        _ first: UInt32, in space: MessageSpace
+    ) throws(MPIError) -> Bool {
+        var idle = IdleState()
+        while idle.spins < Self.looksBeforePosting {
+            // Another thread may have read a message that nobody had posted a receive for.
+            if space.queues.holdsCollective || state.pointee.isPolling { return false }
+            var isComplete = true
+            var progressed = false
+            var index = first
+            while index != noSlot {
+                switch requests[index].phase {
+                case .done: break
+                case .unposted:
+                    guard let link = links[Int(requests[index].peer)] else { return false }
+                    switch look(for: index, in: space, on: link) {
+                    case .nothing: isComplete = false
+                    case .something:
+                        progressed = true
+                        isComplete = isComplete && requests[index].phase == .done
+                    case .anotherMessage: return false
+                    }
+                case .matched where requests[index].kind == .receive:
+                    guard let link = links[Int(requests[index].peer)] else { return false }
+                    progressed = read(link, until: index) || progressed
+                    isComplete = isComplete && requests[index].phase == .done
+                case .matched, .pending, .announced, .granted: return false
+                }
+                index = requests[index].next
+            }
+            try checkAlive()
+            if isComplete { return true }
+            if progressed { idle.spins = 0 } else { lookAgain(&idle) }
+        }
+        return false
+    }
+
+    /// Reads the message of an unposted receive, if it is what its link has next.
+    private func look(for index: UInt32, in space: MessageSpace, on link: LinkPointer) -> Look {
+        guard isBetweenFrames(link) else { return .anotherMessage }
+        let request = requests.pointer(index)
+        let capacity = request.pointee.capacity
+        let count = link.pointee.readFrame(into: request.pointee.buffer, capacity)
+        guard count > 0 else {
+            if count == Transfer.wouldBlock { return .nothing }
+            endOfStream(link, isOrderly: count == Transfer.endOfStream)
+            return .something
+        }
+        let start = UnsafeRawPointer(link.pointee.staging)
+        guard count >= FrameHeader.byteCount,
+            FrameHeader.isEager(
+                start, source: request.pointee.source, tag: request.pointee.tag,
+                contextID: space.contextID, call: request.pointee.call,
+                payloadByteCount: capacity)
+        else {
+            link.pointee.stage(count, from: request.pointee.buffer)
+            return .anotherMessage
+        }
+        accept(capacity, of: count, into: index, on: link)
+        return .something
+    }
+
+    /// Is the next byte to be read from the socket the first of a frame, which may be any? Field by
+    /// field, as a property of a link would be asked of a copy.
+    @inline(__always)
+    private func isBetweenFrames(_ link: LinkPointer) -> Bool {
+        link.pointee.phase == .header && link.pointee.stagedStart == link.pointee.stagedEnd
+            && link.pointee.tls == nil && !link.pointee.isReadClosed && !link.pointee.hasLeft
+            && !link.pointee.isUnfinished && !link.pointee.queue.isHeld
+    }
+
+    /// The awaited message has come, or begun to: `count` bytes of its frame, its payload in place.
+    private func accept(_ capacity: Int, of count: Int, into index: UInt32, on link: LinkPointer) {
+        let peer = Int(link.pointee.peer)
+        let fields = FrameHeader.linkFields(link.pointee.staging)
+        guard link.pointee.receipts.begin(fields.sequence, byteCount: capacity) else {
+            return suspect(protocolError(peer, "a frame is missing"))
+        }
+        link.pointee.sendCredit.raise(to: fields.creditLimit)
+        guard !link.pointee.isResumable || acknowledge(fields.acknowledged, on: link) else {
+            return suspect(protocolError(peer, "it acknowledges what nobody sent"))
+        }
+        guard link.pointee.receiveCredit.receive(eagerCharge(capacity)) else {
+            return suspect(protocolError(peer, "it sends more than its credit"))
+        }
+        link.pointee.receiveCredit.consume(eagerCharge(capacity))
+        let request = requests.pointer(index)
+        request.pointee.phase = .matched
+        request.pointee.byteCount = capacity
+        expect(
+            capacity - (count - FrameHeader.byteCount),
+            accepted: capacity - (count - FrameHeader.byteCount),
+            to: request.pointee.buffer.map { $0 + (count - FrameHeader.byteCount) },
+            sink: .request, slot: index, on: link)
+        if link.pointee.isResumable { acknowledgeIfDue(on: link) }
+        returnCredit(on: link)
+    }
+}
