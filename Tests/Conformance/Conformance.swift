@@ -49,6 +49,7 @@ let topics: [(name: String, checks: [Check])] = [
     ("prefix reductions", prefixChecks),
     ("nonblocking collectives", nonblockingChecks),
     ("communicators", communicatorChecks),
+    ("collectives among other traffic", crossingChecks),
     ("arguments", argumentChecks),
     ("large messages", largeMessageChecks),
     ("random programs", randomChecks),

@@ -78,6 +78,15 @@ import Testing
         }
     }
 
+    @Test func `on one host a barrier of a power of two of ranks doubles recursively`() {
+        for size in 2...70 {
+            let isPower = size & (size - 1) == 0
+            #expect(
+                algorithm(.measuredOnOneHost(), .barrier, 0, size)
+                    == (isPower ? .recursiveDoubling : .dissemination))
+        }
+    }
+
     @Test func `a rank alone sends nothing, by measurement or by model`() {
         for operation in CollectiveOperation.allCases {
             #expect(algorithm(lambda, operation, 8, 1) == .local)

@@ -76,6 +76,35 @@ struct WireTests {
         #expect(try parse(bytes(of: frame)) == frame)
     }
 
+    /// What the shortcut of whoever awaits an eager message must tell apart: everything but the
+    /// fields of the link.
+    @Test("an awaited header is recognised by every byte but those about its link")
+    func awaited() throws {
+        let header = bytes(of: Self.eager)
+        #expect(isAwaited(header))
+        for (position, bit) in (0..<header.count).flatMap({ byte in (0..<8).map { (byte, $0) } }) {
+            var other = header
+            other[position] ^= 1 << bit
+            let tellsOfLink = (12..<16).contains(position) || position >= 56
+            #expect(isAwaited(other) == tellsOfLink, "byte \(position), bit \(bit)")
+        }
+        let fields = header.withUnsafeBytes { $0.baseAddress.map(FrameHeader.linkFields) }
+        let parsed = try parse(header)
+        #expect(fields?.sequence == parsed.sequence)
+        #expect(fields?.creditLimit == parsed.creditLimit)
+        #expect(fields?.acknowledged == parsed.acknowledged)
+    }
+
+    private func isAwaited(_ header: [UInt8]) -> Bool {
+        header.withUnsafeBytes { header in
+            guard let start = header.baseAddress else { return false }
+            return FrameHeader.isEager(
+                start, source: Self.eager.source, tag: Self.eager.tag,
+                contextID: Self.eager.contextID, call: Self.eager.call,
+                payloadByteCount: Self.eager.payloadByteCount)
+        }
+    }
+
     @Test("wrong headers are refused with their reason")
     func refusals() {
         func refusal(_ change: (inout [UInt8]) -> Void) -> FrameRefusal? {

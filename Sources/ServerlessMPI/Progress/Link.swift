@@ -193,7 +193,7 @@ extension Link {
 
     /// Payloads up to here are read behind their header and copied: a read to one place costs less than
     /// the kernel's work on a list of two.
-    private static let shortByteCount = 2 << 10
+    private static let shortByteCount = 6 << 10
 
     /// Reads the frame that is expected next, its header to the staging area and its payload to its
     /// place, and nothing beyond it. The link is between frames.
