@@ -74,6 +74,7 @@ typedef struct {
     void *result;
     int count;
     int *counts; // per rank, of REDUCE_SCATTER
+    cmpi_packed packed;
     MPI_Datatype type;
     MPI_Op operation;
     MPI_Comm comm;
@@ -118,17 +119,21 @@ static int run_nonblocking(enum kind kind, const run *r, MPI_Request *request) {
     return MPI_ERR_OP;
 }
 
-/// What a call under way needs: a type that carries an operation, counts.
+/// What a call under way needs: a type that carries an operation, counts, a vector.
 typedef struct {
     MPI_Datatype type;
     cmpi_user_reduction user;
     int *counts;
+    cmpi_packed packed;
 } needs;
 
 static void needs_free(void *memory) {
     needs *needs = memory;
     if (needs->type != MPI_DATATYPE_NULL) MPI_Type_free(&needs->type);
     if (needs->user.release != NULL) needs->user.release(needs->user.context);
+    cmpi_packed *packed = &needs->packed;
+    if (packed->byte_count > 0) memcpy(packed->result, packed->part, packed->byte_count);
+    free(packed->vector);
     free(needs->counts);
     free(needs);
 }
@@ -146,16 +151,17 @@ static int carry_out(enum kind kind, const run *r, needs *memory, cmpi_mode mode
                           : cmpi_conclude_keeping(code, &request, mode, memory, needs_free);
 }
 
-/// `counts` becomes the memory's. NULL, with both released, if there is no memory.
-static needs *needs_make(MPI_Datatype type, const cmpi_user_reduction *user, int *counts) {
+/// What belongs to `r` becomes the memory's. NULL, with all released, if there is no memory.
+static needs *needs_make(MPI_Datatype type, const cmpi_user_reduction *user, const run *r) {
     needs *memory = malloc(sizeof *memory);
     if (memory != NULL) {
-        *memory = (needs){.type = type, .counts = counts};
+        *memory = (needs){.type = type, .counts = r->counts, .packed = r->packed};
         if (user != NULL) memory->user = *user;
         return memory;
     }
     if (user != NULL) user->release(user->context);
-    free(counts);
+    free(r->counts);
+    free(r->packed.vector);
     return NULL;
 }
 
@@ -167,7 +173,7 @@ static int reduce_user(
     MPI_Datatype type = MPI_DATATYPE_NULL;
     int code = cmpi_user_make(user, is_long ? count : 1, &type, &r.operation);
     if (code != MPI_SUCCESS) type = MPI_DATATYPE_NULL;
-    needs *memory = needs_make(type, user, r.counts);
+    needs *memory = needs_make(type, user, &r);
     if (memory == NULL) return CMPI_NO_MEMORY;
     if (code != MPI_SUCCESS) {
         needs_free(memory);
@@ -252,8 +258,22 @@ int cmpi_reduce_scatter(
     }
     r.type = type_of(reduction.type);
     r.operation = operation_of(reduction.operation, scalar_sizes[reduction.type]);
-    needs *memory = needs_make(MPI_DATATYPE_NULL, NULL, parts);
+    needs *memory = needs_make(MPI_DATATYPE_NULL, NULL, &r);
     return memory == NULL ? CMPI_NO_MEMORY : carry_out(REDUCE_SCATTER, &r, memory, mode);
+}
+
+int cmpi_reduce_scatter_packed(
+    cmpi_reduction reduction, cmpi_packed packed, uint64_t comm, cmpi_mode mode) {
+    run r = {
+        .send = MPI_IN_PLACE, .result = packed.vector, .count = (int)reduction.count,
+        .packed = packed, .comm = comm_of(comm)};
+    if (reduction.user != NULL) {
+        return reduce_user(ALLREDUCE, reduction.user, r, reduction.count, mode);
+    }
+    r.type = type_of(reduction.type);
+    r.operation = operation_of(reduction.operation, scalar_sizes[reduction.type]);
+    needs *memory = needs_make(MPI_DATATYPE_NULL, NULL, &r);
+    return memory == NULL ? CMPI_NO_MEMORY : carry_out(ALLREDUCE, &r, memory, mode);
 }
 
 #endif

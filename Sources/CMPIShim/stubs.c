@@ -115,6 +115,11 @@ int cmpi_reduce_scatter(
     cmpi_reduction reduction, const intptr_t *counts, uint64_t comm, cmpi_mode mode) {
     return CMPI_UNAVAILABLE;
 }
+int cmpi_reduce_scatter_packed(
+    cmpi_reduction reduction, cmpi_packed packed, uint64_t comm, cmpi_mode mode) {
+    free(packed.vector);
+    return CMPI_UNAVAILABLE;
+}
 int cmpi_scan(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode) { return CMPI_UNAVAILABLE; }
 int cmpi_exscan(
     cmpi_reduction reduction, uint64_t comm, cmpi_mode mode) {

@@ -4,6 +4,7 @@
 // Wrong arguments throw here, before MPI is called; MPI cannot tell ranks apart that disagree.
 
 import CMPIShim
+import Glibc
 import MessagePassing
 
 extension MPICommunicator {
@@ -85,7 +86,8 @@ extension MPICommunicator {
     }
 
     /// MPI_Reduce_scatter takes its parts from one dense vector, each counted by an int. Others are
-    /// an MPI_Reduce per part.
+    /// an MPI_Reduce per part, or, as one request stands for one call, an MPI_Iallreduce on a dense
+    /// copy, of which each rank takes its part.
     private func reduceScatter(
         _ send: UnsafeRawBufferPointer, _ result: UnsafeMutableRawBufferPointer,
         _ partition: Partition, _ reduction: RawReduction, _ mode: cmpi_mode
@@ -100,13 +102,10 @@ extension MPICommunicator {
                 }
             }
         }
-        if mode.request != nil {
-            throw MPIError(
-                .unsupported, operation: "ireduceScatter",
-                reason: "MPI takes dense parts of at most \(MPILibrary.countLimit) elements; use "
-                    + "reduceScatter")
-        }
         let width = reduction.elementSize
+        if mode.request != nil {
+            return packedReduceScatter(send, result, partition, reduction, mode)
+        }
         for root in 0..<size {
             let part = UnsafeRawBufferPointer(
                 rebasing: send[
@@ -117,6 +116,29 @@ extension MPICommunicator {
             if code != CMPI_SUCCESS { return code }
         }
         return CMPI_SUCCESS
+    }
+
+    private func packedReduceScatter(
+        _ send: UnsafeRawBufferPointer, _ result: UnsafeMutableRawBufferPointer,
+        _ partition: Partition, _ reduction: RawReduction, _ mode: cmpi_mode
+    ) -> Int32 {
+        let width = reduction.elementSize
+        let dense = Partition(counts: partition.counts)
+        let byteCount = dense.extent * width
+        guard let vector = malloc(max(1, byteCount)) else { return CMPI_NO_MEMORY }
+        let packed = UnsafeMutableRawBufferPointer(start: vector, count: byteCount)
+        for rank in 0..<size {
+            let length = partition.counts[rank] * width
+            packed.part(dense.offsets[rank] * width, length)
+                .copyMemory(from: send.part(partition.offsets[rank] * width, length))
+        }
+        return withShim(reduction, UnsafeRawBufferPointer(packed), packed, mode) {
+            cmpi_reduce_scatter_packed(
+                $0,
+                cmpi_packed(
+                    vector: vector, part: vector + dense.offsets[rank] * width,
+                    result: result.baseAddress, byte_count: result.count), handle, mode)
+        }
     }
 }
 

@@ -152,6 +152,18 @@ int cmpi_allreduce(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode);
 /// Every rank gets its part of the result; `counts` are elements per rank.
 int cmpi_reduce_scatter(
     cmpi_reduction reduction, const intptr_t *counts, uint64_t comm, cmpi_mode mode);
+/// Memory of malloc that the call takes over: a vector, reduced in place by all ranks. Once that is
+/// complete `byte_count` bytes at `part` of it go to `result`, and it is freed.
+typedef struct {
+    void *vector;
+    const void *part;
+    void *result;
+    size_t byte_count;
+} cmpi_packed;
+/// cmpi_reduce_scatter for parts that MPI_Reduce_scatter cannot take. Of `reduction` the operation
+/// and the number of elements count.
+int cmpi_reduce_scatter_packed(
+    cmpi_reduction reduction, cmpi_packed packed, uint64_t comm, cmpi_mode mode);
 int cmpi_scan(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode);
 int cmpi_exscan(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode);
 

@@ -78,8 +78,9 @@ public enum AlgorithmChoice: Sendable, Equatable {
     private static let fewRanks = 8
     /// Messages cost more than steps from here on.
     private static let manyRanks = 4
-    /// Each rank's share of a vector that is worth dividing: two messages to and from every rank.
-    private static let longShare = 48 << 10
+    /// Each rank's share of a vector that is worth dividing: two messages to and from every rank. Of
+    /// many ranks, where whole vectors would go many times, a smaller one.
+    private static func longShare(_ size: Int) -> Int { size < fewRanks ? 48 << 10 : 20 << 10 }
     /// Each rank's share of a broadcast that is worth dividing.
     private static let longCopy = 192 << 10
 
@@ -95,7 +96,7 @@ public enum AlgorithmChoice: Sendable, Equatable {
             return size <= fewRanks ? .direct : .binomialTree
         case .reduce where size == 2: return .direct
         case .reduce, .allreduce:
-            if byteCount >= size * longShare && elementCount >= size {
+            if byteCount >= size * longShare(size) && elementCount >= size {
                 return .reduceScatterGather
             }
             if operation == .reduce { return size <= fewRanks ? .direct : .binomialTree }

@@ -46,10 +46,11 @@ extension CollectiveSteps {
         }
     }
 
-    /// Scatter of equal blocks, then a direct allgather (van de Geijn, as in Thakur et al. 2005):
-    /// no rank sends more than about 2n bytes, whatever the number of ranks.
+    /// Scatter of equal blocks, then a direct allgather (van de Geijn, as in Thakur et al. 2005), of
+    /// which the root, who has them all, only sends: no rank sends more than about 2n bytes, whatever
+    /// the number of ranks.
     ///
-    /// 2 steps; the root sends 2n · (size − 1)/size bytes, the others n · (size − 1)/size.
+    /// 2 steps; the root sends 2n · (size − 1)/size bytes, the others n · (size − 2)/size.
     private mutating func scatterAllgatherBcast(
         _ buffer: UnsafeMutableRawBufferPointer, root: Int
     ) throws(MPIError) {
@@ -62,6 +63,13 @@ extension CollectiveSteps {
             try recv(into: blocks.part(of: buffer, rank, 1), from: root, step: 0)
         }
         try finishRound()
-        try directAllgather(buffer, blocks, elementSize: 1, step: 1)
+        for distance in 1..<size where rank != root {
+            let peer = (rank - distance + size) % size
+            try recv(into: blocks.part(of: buffer, peer, 1), from: peer, step: 1)
+        }
+        let own = blocks.part(of: buffer, rank, 1).asSource
+        for distance in 1..<size where (rank + distance) % size != root {
+            try send(own, to: (rank + distance) % size, step: 1)
+        }
     }
 }

@@ -1,5 +1,5 @@
-// Steps that are carried out as they are said: the blocking form of a collective. Allocates nothing
-// for few ranks.
+// Steps that are carried out as they are said, by requests of any transport: the blocking form of a
+// collective. Allocates nothing for few ranks.
 
 /// Runs a collective in the calling thread.
 struct BlockingSteps: CollectiveSteps {

@@ -1,5 +1,6 @@
 // Memory that algorithms need for the time of a call. Fresh pages cost as much as the reduction
-// done on them, so larger blocks are kept for the next call, and small ones live on the stack.
+// done on them, so larger blocks are kept for the next call, and small ones live on the stack or with
+// a communicator.
 import Synchronization
 
 /// Aligned scratch memory for the time of `body`; its content is undefined.

@@ -3,10 +3,10 @@
 
 import Glibc
 
-/// Blocks of 128 bytes to 256 KiB, reused; larger ones come from and go back to malloc.
+/// Blocks of 128 bytes to 1 MiB, reused; larger ones come from and go back to malloc.
 struct BufferPool {
     private static let smallestShift = 7
-    private static let largestShift = 18
+    private static let largestShift = 20
     /// Bytes of free blocks that are kept.
     private static let keptByteCountMax = 8 << 20
 

@@ -44,6 +44,7 @@ extension Engine {
             state.pointee.unfinishedLinkCount += isUnfinished ? 1 : -1
         }
         if link.pointee.isResumable { acknowledgeIfDue(on: link) }
+        link.pointee.shrinkStaging()
         return progressed
     }
 

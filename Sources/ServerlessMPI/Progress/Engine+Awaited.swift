@@ -4,8 +4,9 @@
 import MessagePassing
 
 extension Engine {
-    /// Fruitless looks before the receives of a round are posted. Whoever waits longer has time.
-    private static let looksBeforePosting = 64
+    /// Fruitless reads before the receives of a round are posted. Whoever waits longer has time, and of
+    /// many sockets epoll tells at less cost which has something.
+    private static let fruitlessReadsMax = 128
 
     /// What a look at a link for one message found.
     private enum Look { case nothing, something, anotherMessage }
@@ -13,11 +14,31 @@ extension Engine {
     /// Completes a round's requests, linked by `next`; the receives among them, each of a known
     /// length, may still be to be posted. The lock is held.
     func completeRound(_ first: UInt32, in space: MessageSpace) throws(MPIError) {
-        if try lookForMessages(first, in: space) { return }
+        state.pointee.passes &+= 1
+        // What is not of this round makes progress, too (MPI 4.1 §3.5).
+        let isTurnOfOthers =
+            state.pointee.passes & 63 == 0 || state.pointee.blockedLinkCount > 0
+            || (state.pointee.hasCollectives && state.pointee.collectivesAreDue)
+        let isComplete = isTurnOfOthers ? false : try lookForMessages(first, in: space)
+        if !isComplete { try completePosted(first, in: space, everywhere: isTurnOfOthers) }
+        handOverPolling()
+        if state.pointee.isTroubled { try checkAlive() }
+    }
+
+    /// The general way: as with requests of a program.
+    private func completePosted(
+        _ first: UInt32, in space: MessageSpace, everywhere: Bool
+    ) throws(MPIError) {
         var index = first
         while index != noSlot {
             if requests[index].phase == .unposted { post(index, in: space) }
             index = requests[index].next
+        }
+        if everywhere, !state.pointee.isPolling {
+            _ = progress(lookingAt: requests[first].peer, until: first, everywhere: true)
+        } else if state.pointee.unfinishedLinkCount > 0 {
+            // A look has put something aside: its sender may wait for the answer.
+            readUnfinished()
         }
         index = first
         while index != noSlot {
@@ -25,8 +46,6 @@ extension Engine {
             while requests[index].phase != .done { try step(&idle, .request(index)) }
             index = requests[index].next
         }
-        handOverPolling()
-        if state.pointee.isTroubled { try checkAlive() }
     }
 
     /// Looks for each message on its link, in turns. False if the round is better completed in the
@@ -35,33 +54,33 @@ extension Engine {
         _ first: UInt32, in space: MessageSpace
     ) throws(MPIError) -> Bool {
         var idle = IdleState()
-        while idle.spins < Self.looksBeforePosting {
+        var fruitless = 0
+        while fruitless < Self.fruitlessReadsMax {
             // Another thread may have read a message that nobody had posted a receive for.
             if space.queues.holdsCollective || state.pointee.isPolling { return false }
             var isComplete = true
             var progressed = false
             var index = first
             while index != noSlot {
+                try checkAlive()
                 switch requests[index].phase {
                 case .done: break
                 case .unposted:
                     guard let link = links[Int(requests[index].peer)] else { return false }
                     switch look(for: index, in: space, on: link) {
-                    case .nothing: isComplete = false
-                    case .something:
-                        progressed = true
-                        isComplete = isComplete && requests[index].phase == .done
+                    case .nothing: fruitless += 1
+                    case .something: progressed = true
                     case .anotherMessage: return false
                     }
+                    isComplete = isComplete && requests[index].phase == .done
                 case .matched where requests[index].kind == .receive:
                     guard let link = links[Int(requests[index].peer)] else { return false }
-                    progressed = read(link, until: index) || progressed
+                    if read(link, until: index) { progressed = true } else { fruitless += 1 }
                     isComplete = isComplete && requests[index].phase == .done
                 case .matched, .pending, .announced, .granted: return false
                 }
                 index = requests[index].next
             }
-            try checkAlive()
             if isComplete { return true }
             if progressed { idle.spins = 0 } else { lookAgain(&idle) }
         }
@@ -87,6 +106,8 @@ extension Engine {
                 payloadByteCount: capacity)
         else {
             link.pointee.stage(count, from: request.pointee.buffer)
+            link.pointee.isUnfinished = true
+            state.pointee.unfinishedLinkCount += 1
             return .anotherMessage
         }
         accept(capacity, of: count, into: index, on: link)

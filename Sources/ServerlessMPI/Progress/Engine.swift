@@ -1,6 +1,6 @@
 // The progress engine of one rank: all its links, requests and communicators. Progress is made by
-// the thread that calls, under one lock that each call takes once; there is no I/O thread that
-// messages would have to be handed over from.
+// the thread that calls, under one lock that a call takes once, and gives away while it waits or works
+// for long; there is no I/O thread that messages would have to be handed over from.
 
 import Glibc
 import MessagePassing
@@ -9,7 +9,7 @@ import MessagePassing
 struct EngineSettings {
     /// How long one wait may last; nil waits for ever.
     var timeout: Duration? = .seconds(300)
-    /// The largest message that is sent without asking the receiver.
+    /// The largest point-to-point message that is sent without asking the receiver.
     var eagerByteCountMax = 256 << 10
     /// The same of a collective, whose receiver is most likely there: then asking only takes time. On
     /// links that keep no copies.
@@ -62,10 +62,10 @@ struct EngineState: BitwiseCopyable {
 /// Messages between this rank and its peers. All methods may be called from any thread.
 ///
 /// Files: `+Sending`, `+SendingAtOnce`, `+Receiving`, `+Arrivals`, `+Frames` and `+Stored` are the ways
-/// of a message, `+Links` is how links come, `+Resuming` how they survive, `+Ending` how a peer's
-/// direction ends, `+Collectives` what is added to collectives, `+Waiting` what a call waits for,
-/// `+Progress` who polls and who sleeps, `+Deadlines` when a wait must end, `+Failure` the first
-/// cause, `+Leaving` the orderly end.
+/// of a message, `+Awaited` that of a collective's (`LinkSteps`), `+Links` is how links come,
+/// `+Resuming` how they survive, `+Ending` how a peer's direction ends, `+Collectives` what is added to
+/// collectives, `+Waiting` what a call waits for, `+Progress` who polls and who sleeps, `+Deadlines`
+/// when a wait must end, `+Failure` the first cause, `+Leaving` the orderly end.
 final class Engine: @unchecked Sendable {
     let rank: Int
     let size: Int

@@ -10,7 +10,8 @@ typealias LinkPointer = UnsafeMutablePointer<Link>
 /// everyone like one whose socket is full and has nothing to read, so that the paths that messages
 /// take need not ask.
 struct Link {
-    /// Frames up to here are read whole and copied, which costs less than one more read.
+    /// Frames up to here are read whole and copied, which costs less than one more read, unless a look
+    /// for exactly them (`readFrame`) finds them.
     static let copiedByteCountMax = FrameHeader.byteCount + (16 << 10)
 
     enum Phase: UInt8 { case header, payload }
@@ -26,9 +27,10 @@ struct Link {
     var tls: TLSSession?
 
     // MARK: Reading
-    /// Where bytes wait that were read ahead of the frame they belong to.
+    /// Where bytes wait that were read ahead of the frame they belong to: `copiedByteCountMax`, more
+    /// only while what a look for another frame has read is there.
     private(set) var staging: UnsafeMutableRawPointer
-    private var stagingByteCount = copiedByteCountMax
+    private var isStagingLarge = false
     var stagedStart = 0
     var stagedEnd = 0
     var phase = Phase.header
@@ -99,7 +101,7 @@ struct Link {
     /// A wanted link. Until it is known whether a relay carries it, its frames promise the least.
     init(peer: Int) {
         self.peer = Int32(peer)
-        staging = .allocate(byteCount: stagingByteCount, alignment: 64)
+        staging = .allocate(byteCount: Self.copiedByteCountMax, alignment: 64)
         receiveCredit = ReceiveCredit(window: 0)
     }
 
@@ -182,7 +184,7 @@ enum Transfer {
 extension Link {
     /// Reads more bytes behind what is staged, at most `limit`. Staging must be empty or compact.
     mutating func readStaged(limit: Int) -> Int {
-        let room = min(limit, stagingByteCount - stagedEnd)
+        let room = min(limit, Self.copiedByteCountMax - stagedEnd)
         let count = readSome(staging + stagedEnd, room)
         if count > 0 {
             stagedEnd += count
@@ -224,15 +226,26 @@ extension Link {
     mutating func stage(_ count: Int, from target: UnsafeMutableRawPointer?) {
         stagedEnd = count
         guard let target, count > FrameHeader.byteCount else { return }
-        if count > stagingByteCount {
+        if count > Self.copiedByteCountMax {
             let larger = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
             larger.copyMemory(from: staging, byteCount: FrameHeader.byteCount)
             staging.deallocate()
             staging = larger
-            stagingByteCount = count
+            isStagingLarge = true
         }
         (staging + FrameHeader.byteCount).copyMemory(
             from: target, byteCount: count - FrameHeader.byteCount)
+    }
+
+    /// What was put aside is read: its memory is given back.
+    @inline(__always)
+    mutating func shrinkStaging() {
+        guard isStagingLarge, stagedStart == stagedEnd else { return }
+        staging.deallocate()
+        staging = .allocate(byteCount: Self.copiedByteCountMax, alignment: 64)
+        stagedStart = 0
+        stagedEnd = 0
+        isStagingLarge = false
     }
 
     /// Reads payload to its place, and what follows it, if wanted, into the empty staging area.
@@ -245,7 +258,7 @@ extension Link {
             if count < byteCount { isDrained = true }
             return outcome(count)
         }
-        let ahead = readsHeadersOnly ? FrameHeader.byteCount : stagingByteCount
+        let ahead = readsHeadersOnly ? FrameHeader.byteCount : Self.copiedByteCountMax
         var parts = (
             iovec(iov_base: target, iov_len: byteCount), iovec(iov_base: staging, iov_len: ahead)
         )

@@ -94,7 +94,7 @@ struct LinkSteps: CollectiveSteps {
             buffer, in: space, from: .rank(rank),
             tag: Tag(rawValue: Int32(truncatingIfNeeded: step)), call: packedCall)
         note(index)
-        // A long message is announced, and its sender waits for the answer.
+        // So long a message is announced, and its sender waits for the answer.
         if buffer.count > engine.settings.eagerCollectiveByteCountMax {
             engine.post(index, in: space)
         } else {

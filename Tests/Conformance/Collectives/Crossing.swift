@@ -1,6 +1,7 @@
 // Collectives among other traffic on the same connections: what stands in front of a collective's
 // messages, or comes between them, is not theirs.
 
+import Glibc
 import MessagePassing
 
 let crossingChecks: [Check] = [
@@ -20,6 +21,62 @@ let crossingChecks: [Check] = [
                 _ = try sending.wait()
             }
         }
+    },
+    Check("a message that others wait for goes on while a collective waits for them") {
+        world, expect in
+        // Rank 0's long message is asked for while it is in a collective whose other ranks come only
+        // after that message: it must notice, wherever in the collective it looks first.
+        guard world.size > 1 else { return }
+        for (round, length) in [600_000, 40_000, 3_000_000].enumerated() {
+            let middle = 1 + round % (world.size - 1)
+            let expected = expect.values.elements(UInt8.self, length, stream: round)
+            var sends = world.requests()
+            if world.rank == 0 {
+                try sends.isend(expected.span, to: .rank(middle), tag: 1)
+                usleep(20_000)
+            } else if world.rank == middle {
+                var theirs = Array(repeating: UInt8(0), count: length)
+                try world.recv(into: theirs.mutableSpan, from: 0, tag: 1)
+                expect.equalBytes(theirs, expected, "\(length) bytes to \(middle)")
+                for peer in 1..<world.size where peer != middle {
+                    try world.send(round, to: .rank(peer), tag: 2)
+                }
+            } else {
+                let told = try world.recv(Int.self, from: .rank(middle), tag: 2)
+                expect.equal(told, [round], "word from \(middle)")
+            }
+            let counts = Array(repeating: 100, count: world.size)
+            let parts = Array(repeating: world.rank, count: 100 * world.size)
+            let exchanged = try world.alltoallv(parts.span, counts: counts, recvCounts: counts)
+            let wanted = (0..<world.size).flatMap { Array(repeating: $0, count: 100) }
+            expect.equalBytes(exchanged.elements, wanted, "exchange \(round)")
+            try sends.waitAll()
+        }
+    },
+    Check("a message goes on while two other ranks wait for it in many short collectives") {
+        world, expect in
+        // Ranks 0 and 1 broadcast until rank last says that it has all of rank 0's message.
+        guard world.size > 2 else { return }
+        let last = world.size - 1
+        let pair = try world.split(color: world.rank < 2 ? 0 : nil, key: 0)
+        let expected = expect.values.elements(UInt8.self, 2_000_000, stream: 9)
+        if world.rank == last {
+            var theirs = Array(repeating: UInt8(0), count: expected.count)
+            try world.recv(into: theirs.mutableSpan, from: 0, tag: 3)
+            expect.equalBytes(theirs, expected, "the long message")
+            try world.send(1, to: 1, tag: 4)
+        }
+        guard let pair else { return }
+        var sends = world.requests()
+        if world.rank == 0 { try sends.isend(expected.span, to: .rank(last), tag: 3) }
+        var isThere = 0
+        while isThere == 0 {
+            if world.rank == 1, try world.iprobe(from: .rank(last), tag: 4) != nil {
+                isThere = try world.recv(Int.self, from: .rank(last), tag: 4)[0]
+            }
+            isThere = try pair.bcast(isThere, root: 1)
+        }
+        try sends.waitAll()
     },
     Check("collectives of two communicators may be called by two threads at once") {
         world, expect in
