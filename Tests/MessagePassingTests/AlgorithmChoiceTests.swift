@@ -78,6 +78,18 @@ import Testing
         }
     }
 
+    @Test func `the model counts the steps and messages of the algorithms`() {
+        // Ranks beyond a power of two hand their vector over first, and hear the result last.
+        for (size, steps) in [(2, 1.0), (3, 3), (4, 2), (5, 4), (8, 3), (9, 5)] {
+            #expect(Work.sent(.allreduce, by: .recursiveDoubling, 8, size).steps == steps)
+        }
+        // The root of a broadcast scatters and sends its own block; that of a reduction exchanges
+        // blocks with all and then collects them.
+        #expect(Work.sent(.bcast, by: .scatterAllgather, 1 << 20, 6).messages == 10)
+        #expect(Work.sent(.reduce, by: .reduceScatterGather, 1 << 20, 6).messages == 15)
+        #expect(Work.sent(.allreduce, by: .reduceScatterGather, 1 << 20, 6).messages == 20)
+    }
+
     @Test func `on one host a barrier of a power of two of ranks doubles recursively`() {
         for size in 2...70 {
             let isPower = size & (size - 1) == 0

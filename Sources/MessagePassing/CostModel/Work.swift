@@ -107,7 +107,10 @@ package struct Work: Equatable {
         case .dup: break
         case .bcast:
             switch algorithm {
-            case .scatterAllgather: everyone(2, 2 * n * others / p)
+            case .scatterAllgather:
+                // The root only sends.
+                everyone(2, 2 * n * others / p)
+                work.messages = 2 * others
             case .direct:
                 work.steps = 1
                 work.messages = others
@@ -124,6 +127,8 @@ package struct Work: Equatable {
             switch algorithm {
             case .reduceScatterGather:
                 everyone(2, 2 * n * others / p)
+                // In the second step a root only receives.
+                if operation == .reduce { work.messages = 3 * others }
                 work.combinedByteCount = n * others / p
             case .direct where operation == .reduce:
                 work.steps = 1
@@ -135,8 +140,13 @@ package struct Work: Equatable {
                 work.combinedByteCount = others * n
             default:
                 doubling(rounds * n)
-                // The root of a tree only receives.
-                if operation == .reduce { work.messages = rounds }
+                // The root of a tree only receives. Where ranks are no power of two, some pair up
+                // first, and are told last.
+                if operation == .reduce {
+                    work.messages = rounds
+                } else if size & (size - 1) != 0 {
+                    work.steps += 1
+                }
                 work.combinedByteCount = rounds * n
             }
         case .reduceScatter:
