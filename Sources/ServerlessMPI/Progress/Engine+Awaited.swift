@@ -36,9 +36,14 @@ extension Engine {
         }
         if everywhere, !state.pointee.isPolling {
             _ = progress(lookingAt: requests[first].peer, until: first, everywhere: true)
-        } else if state.pointee.unfinishedLinkCount > 0 {
-            // A look has put something aside: its sender may wait for the answer.
-            readUnfinished()
+        }
+        // A look has put something aside: its sender may wait for the answer.
+        index = first
+        while index != noSlot, state.pointee.unfinishedLinkCount > 0 {
+            if let link = links[Int(requests[index].peer)], link.pointee.isUnfinished {
+                _ = read(link, until: index)
+            }
+            index = requests[index].next
         }
         index = first
         while index != noSlot {

@@ -37,7 +37,7 @@ extension Engine {
     }
 
     /// Goes on with links whose bytes are in our memory already: epoll says nothing about those.
-    func readUnfinished() {
+    private func readUnfinished() {
         for case let link? in links where link.pointee.isUnfinished { _ = read(link) }
     }
 
