@@ -4,7 +4,7 @@
 
 #include "CMPIShim.h"
 
-#if __has_include(<mpi.h>)
+#if __has_include(<mpi.h>) && !defined CMPI_HAVE_MPI
 #define CMPI_HAVE_MPI 1
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
@@ -57,12 +57,20 @@ static inline int cmpi_is_blocking(cmpi_mode mode) {
 /// Completes a nonblocking call, or hands its request out.
 int cmpi_conclude(int code, MPI_Request *request, cmpi_mode mode);
 
+/// Frees what a call needed, which is complete, or has failed.
+typedef void (*cmpi_release)(void *memory, int succeeded);
 /// As cmpi_conclude for a call that needs `memory` until it is complete: `release` is called with
 /// it then, or now if the call has failed or is complete.
 int cmpi_conclude_keeping(
-    int code, MPI_Request *request, cmpi_mode mode, void *memory, void (*release)(void *));
-/// Releases what the request of this handle, which is complete, has needed.
-void cmpi_release_kept(uint64_t handle);
+    int code, MPI_Request *request, cmpi_mode mode, void *memory, cmpi_release release);
+/// What the request of a handle needs. Taken before MPI completes it: from then on another call may
+/// be given the same handle.
+typedef struct cmpi_kept cmpi_kept;
+/// NULL if there is nothing.
+cmpi_kept *cmpi_take_kept(uint64_t handle);
+/// Back, as the request is not complete.
+void cmpi_keep(cmpi_kept *entry);
+void cmpi_release_kept(cmpi_kept *entry, int succeeded);
 
 /// Makes what user-defined operations need.
 int cmpi_user_init(void);

@@ -55,6 +55,7 @@ int cmpi_irecv(
 int cmpi_wait(uint64_t handle, double seconds, cmpi_status *status) {
     MPI_Request request = pending_of(handle);
     MPI_Status filled = {0};
+    cmpi_kept *needed = cmpi_take_kept(handle);
     int code;
     if (seconds < 0) {
         code = MPI_Wait(&request, &filled);
@@ -64,9 +65,12 @@ int cmpi_wait(uint64_t handle, double seconds, cmpi_status *status) {
         do {
             code = MPI_Test(&request, &is_complete, &filled);
         } while (code == MPI_SUCCESS && !is_complete && !cmpi_has_passed(&deadline));
-        if (code == MPI_SUCCESS && !is_complete) return CMPI_TIMED_OUT;
+        if (code == MPI_SUCCESS && !is_complete) {
+            cmpi_keep(needed);
+            return CMPI_TIMED_OUT;
+        }
     }
-    if (handle & CMPI_KEPT_BIT) cmpi_release_kept(handle);
+    cmpi_release_kept(needed, code == MPI_SUCCESS);
     cmpi_status_copy(&filled, status);
     return code;
 }
@@ -74,10 +78,14 @@ int cmpi_wait(uint64_t handle, double seconds, cmpi_status *status) {
 int cmpi_test(uint64_t handle, int *is_complete, cmpi_status *status) {
     MPI_Request request = pending_of(handle);
     MPI_Status filled = {0};
+    cmpi_kept *needed = cmpi_take_kept(handle);
     int code = MPI_Test(&request, is_complete, &filled);
     if (code != MPI_SUCCESS) *is_complete = 1;
-    if (!*is_complete) return code;
-    if (handle & CMPI_KEPT_BIT) cmpi_release_kept(handle);
+    if (!*is_complete) {
+        cmpi_keep(needed);
+        return code;
+    }
+    cmpi_release_kept(needed, code == MPI_SUCCESS);
     cmpi_status_copy(&filled, status);
     return code;
 }

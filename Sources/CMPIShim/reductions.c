@@ -127,12 +127,12 @@ typedef struct {
     cmpi_packed packed;
 } needs;
 
-static void needs_free(void *memory) {
+static void needs_free(void *memory, int succeeded) {
     needs *needs = memory;
     if (needs->type != MPI_DATATYPE_NULL) MPI_Type_free(&needs->type);
     if (needs->user.release != NULL) needs->user.release(needs->user.context);
     cmpi_packed *packed = &needs->packed;
-    if (packed->byte_count > 0) memcpy(packed->result, packed->part, packed->byte_count);
+    if (succeeded && packed->byte_count > 0) memcpy(packed->result, packed->part, packed->byte_count);
     free(packed->vector);
     free(needs->counts);
     free(needs);
@@ -142,7 +142,7 @@ static void needs_free(void *memory) {
 static int carry_out(enum kind kind, const run *r, needs *memory, cmpi_mode mode) {
     if (cmpi_is_blocking(mode)) {
         int code = run_blocking(kind, r);
-        if (memory != NULL) needs_free(memory);
+        if (memory != NULL) needs_free(memory, code == MPI_SUCCESS);
         return code;
     }
     MPI_Request request;
@@ -151,7 +151,7 @@ static int carry_out(enum kind kind, const run *r, needs *memory, cmpi_mode mode
                           : cmpi_conclude_keeping(code, &request, mode, memory, needs_free);
 }
 
-/// What belongs to `r` becomes the memory's. NULL, with all released, if there is no memory.
+/// What belongs to `r` becomes the memory's. NULL, with all of it released, if there is no memory.
 static needs *needs_make(MPI_Datatype type, const cmpi_user_reduction *user, const run *r) {
     needs *memory = malloc(sizeof *memory);
     if (memory != NULL) {
@@ -174,9 +174,12 @@ static int reduce_user(
     int code = cmpi_user_make(user, is_long ? count : 1, &type, &r.operation);
     if (code != MPI_SUCCESS) type = MPI_DATATYPE_NULL;
     needs *memory = needs_make(type, user, &r);
-    if (memory == NULL) return CMPI_NO_MEMORY;
+    if (memory == NULL) {
+        if (type != MPI_DATATYPE_NULL) MPI_Type_free(&type);
+        return CMPI_NO_MEMORY;
+    }
     if (code != MPI_SUCCESS) {
-        needs_free(memory);
+        needs_free(memory, 0);
         return code;
     }
     r.type = type;

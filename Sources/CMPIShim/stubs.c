@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #if !CMPI_HAVE_MPI
+#include <stdlib.h>
 
 #pragma clang diagnostic ignored "-Wunused-parameter"
 

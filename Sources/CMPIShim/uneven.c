@@ -20,27 +20,21 @@ typedef struct {
     MPI_Datatype *types;
 } side;
 
-static void side_free(side *side) {
-    if (side->extents != NULL) {
-        for (int rank = 0; rank < side->size; rank++) cmpi_extent_free(&side->extents[rank]);
-    }
-    free(side->extents);
-    free(side->counts);
-    free(side->displacements);
-    free(side->types);
+/// Bytes per rank of one side; the arrays lie in this order, so each is aligned.
+enum { side_stride = sizeof(cmpi_extent) + sizeof(MPI_Datatype) + 2 * sizeof(int) };
+
+/// Lays the arrays out in `memory`, all zero, of `side_stride` bytes per rank.
+static void side_make(int size, void *memory, side *side) {
+    side->size = size;
+    side->extents = memory;
+    side->types = (MPI_Datatype *)(side->extents + size);
+    side->counts = (int *)(side->types + size);
+    side->displacements = side->counts + size;
+    for (int rank = 0; rank < size; rank++) side->types[rank] = MPI_BYTE;
 }
 
-static int side_make(int size, side *side) {
-    side->size = size;
-    side->extents = calloc((size_t)size, sizeof *side->extents);
-    side->counts = calloc((size_t)size, sizeof *side->counts);
-    side->displacements = calloc((size_t)size, sizeof *side->displacements);
-    side->types = calloc((size_t)size, sizeof *side->types);
-    if (!side->extents || !side->counts || !side->displacements || !side->types) {
-        return CMPI_NO_MEMORY;
-    }
-    for (int rank = 0; rank < size; rank++) side->types[rank] = MPI_BYTE;
-    return MPI_SUCCESS;
+static void side_free(side *side) {
+    for (int rank = 0; rank < side->size; rank++) cmpi_extent_free(&side->extents[rank]);
 }
 
 static int side_set(side *side, int rank, size_t byte_count, size_t displacement) {
@@ -75,16 +69,21 @@ static int is_empty(const side *side) {
     return 1;
 }
 
-/// Both sides of one call, which MPI reads until it is complete.
+/// Both sides of one call, which MPI reads until it is complete, with their arrays behind them: one
+/// allocation a call.
 typedef struct {
     side sends, recvs;
 } sides;
 
-static void sides_free(void *memory) {
-    sides *both = memory;
+static void sides_free(sides *both) {
     side_free(&both->sends);
     side_free(&both->recvs);
     free(both);
+}
+
+static void sides_release(void *memory, int succeeded) {
+    (void)succeeded;
+    sides_free(memory);
 }
 
 /// Frees `both` once the call is complete.
@@ -112,19 +111,23 @@ static int exchange(
     code = MPI_Ialltoallw(
         send, sends->counts, sends->displacements, sends->types, recv, recvs->counts,
         recvs->displacements, recvs->types, comm_of(comm), &request);
-    return cmpi_conclude_keeping(code, &request, mode, both, sides_free);
+    return cmpi_conclude_keeping(code, &request, mode, both, sides_release);
 }
 
-/// Rank, and two empty sides, which `exchange` frees. `*both` is NULL if there is no memory.
+/// Rank, and two empty sides, which `exchange` frees. `*both` is NULL if it fails.
 static int begin(uint64_t comm, int *rank, sides **both) {
     int size = 0;
-    *both = calloc(1, sizeof **both);
-    if (*both == NULL) return CMPI_NO_MEMORY;
+    *both = NULL;
     int code = cmpi_comm_rank(comm, rank);
     if (code == MPI_SUCCESS) code = cmpi_comm_size(comm, &size);
-    if (code == MPI_SUCCESS) code = side_make(size, &(*both)->sends);
-    if (code == MPI_SUCCESS) code = side_make(size, &(*both)->recvs);
-    return code;
+    if (code != MPI_SUCCESS) return code;
+    size_t each = ((size_t)size * side_stride + 15) / 16 * 16;
+    *both = calloc(1, sizeof **both + 2 * each);
+    if (*both == NULL) return CMPI_NO_MEMORY;
+    char *memory = (char *)(*both + 1);
+    side_make(size, memory, &(*both)->sends);
+    side_make(size, memory + each, &(*both)->recvs);
+    return MPI_SUCCESS;
 }
 
 int cmpi_alltoallv(
@@ -209,7 +212,7 @@ int cmpi_allgatherv(
     code = MPI_Iallgatherv(
         send, recvs->counts[rank], MPI_BYTE, whole, recvs->counts, recvs->displacements,
         MPI_BYTE, comm_of(comm), &request);
-    return cmpi_conclude_keeping(code, &request, mode, both, sides_free);
+    return cmpi_conclude_keeping(code, &request, mode, both, sides_release);
 }
 
 #endif

@@ -17,7 +17,7 @@ extension MPICommunicator {
         if code != CMPI_SUCCESS { try check(code, "\(collective.operation)") }
     }
 
-    /// The MPI call of the same name with an I (MPI 4.1 §6.12).
+    /// The MPI call of the same name with an I (MPI 4.1 §6.12), but for some of `ireduceScatter`'s.
     public func start(_ collective: Collective) throws(MPIError) -> RequestHandle {
         try checkArguments(of: collective)
         var request: UInt64 = 0
@@ -30,7 +30,9 @@ extension MPICommunicator {
 
     public func algorithm(of collective: Collective) -> CollectiveAlgorithm { .native }
 
-    private func call(_ collective: Collective, _ mode: cmpi_mode) throws(MPIError) -> Int32 {
+    private func call(
+        _ collective: borrowing Collective, _ mode: cmpi_mode
+    ) throws(MPIError) -> Int32 {
         switch collective {
         case .barrier:
             return cmpi_barrier(handle, mode)
@@ -107,9 +109,7 @@ extension MPICommunicator {
             return packedReduceScatter(send, result, partition, reduction, mode)
         }
         for root in 0..<size {
-            let part = UnsafeRawBufferPointer(
-                rebasing: send[
-                    partition[root].lowerBound * width..<partition[root].upperBound * width])
+            let part = send.part(partition.offsets[root] * width, partition.counts[root] * width)
             let code = withShim(reduction, part, result, mode) {
                 cmpi_reduce($0, Int32(root), handle, mode)
             }

@@ -153,7 +153,7 @@ int cmpi_allreduce(cmpi_reduction reduction, uint64_t comm, cmpi_mode mode);
 int cmpi_reduce_scatter(
     cmpi_reduction reduction, const intptr_t *counts, uint64_t comm, cmpi_mode mode);
 /// Memory of malloc that the call takes over: a vector, reduced in place by all ranks. Once that is
-/// complete `byte_count` bytes at `part` of it go to `result`, and it is freed.
+/// complete `byte_count` bytes at `part` of it go to `result`; then, or if it fails, it is freed.
 typedef struct {
     void *vector;
     const void *part;

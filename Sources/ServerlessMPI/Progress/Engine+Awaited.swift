@@ -11,34 +11,39 @@ extension Engine {
     /// What a look at a link for one message found.
     private enum Look { case nothing, something, anotherMessage }
 
-    /// Completes a round's requests, linked by `next`; the receives among them, each of a known
-    /// length, may still be to be posted. The lock is held.
+    /// Completes a round's requests, linked by `next`, if there are any; the receives among them, each
+    /// of a known length, may still be to be posted. The lock is held.
     func completeRound(_ first: UInt32, in space: MessageSpace) throws(MPIError) {
         state.pointee.passes &+= 1
         // What is not of this round makes progress, too (MPI 4.1 §3.5).
         let isTurnOfOthers =
             state.pointee.passes & 63 == 0 || state.pointee.blockedLinkCount > 0
             || (state.pointee.hasCollectives && state.pointee.collectivesAreDue)
-        let isComplete = isTurnOfOthers ? false : try lookForMessages(first, in: space)
-        if !isComplete { try completePosted(first, in: space, everywhere: isTurnOfOthers) }
+        if isTurnOfOthers {
+            post(round: first, in: space)
+            if !state.pointee.isPolling { _ = progress(lookingAt: -1, everywhere: true) }
+            if state.pointee.hasCollectives { advanceCollectives() }
+            try completePosted(first)
+        } else if try !lookForMessages(first, in: space) {
+            post(round: first, in: space)
+            try completePosted(first)
+        }
         handOverPolling()
         if state.pointee.isTroubled { try checkAlive() }
     }
 
-    /// The general way: as with requests of a program.
-    private func completePosted(
-        _ first: UInt32, in space: MessageSpace, everywhere: Bool
-    ) throws(MPIError) {
+    private func post(round first: UInt32, in space: MessageSpace) {
         var index = first
         while index != noSlot {
             if requests[index].phase == .unposted { post(index, in: space) }
             index = requests[index].next
         }
-        if everywhere, !state.pointee.isPolling {
-            _ = progress(lookingAt: requests[first].peer, until: first, everywhere: true)
-        }
+    }
+
+    /// The general way: as with requests of a program.
+    private func completePosted(_ first: UInt32) throws(MPIError) {
         // A look has put something aside: its sender may wait for the answer.
-        index = first
+        var index = first
         while index != noSlot, state.pointee.unfinishedLinkCount > 0 {
             if let link = links[Int(requests[index].peer)], link.pointee.isUnfinished {
                 _ = read(link, until: index)

@@ -54,7 +54,7 @@ struct EngineState: BitwiseCopyable {
     var waiterCount = 0
     /// Links that epoll watches for room to write.
     var blockedLinkCount = 0
-    /// Links with more to read than their turn allowed.
+    /// Links with more to read than epoll knows of.
     var unfinishedLinkCount = 0
     var passes: UInt = 0
 }

@@ -47,7 +47,7 @@ struct Link {
     var receipts = Receipts()
     /// A read found the socket empty; nothing more is to be had without waiting.
     var isDrained = false
-    /// Others got their turn before everything here was read.
+    /// There is more to read than epoll knows of: others got their turn, or bytes are in our memory.
     var isUnfinished = false
 
     // MARK: Writing

@@ -109,7 +109,6 @@ struct LinkSteps: CollectiveSteps {
     }
 
     mutating func finishRound() throws(MPIError) {
-        if first == noSlot { return }
         try engine.completeRound(first, in: space)
         while first != noSlot {
             let request = engine.requests.pointer(first)
