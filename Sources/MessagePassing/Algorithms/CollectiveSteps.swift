@@ -1,6 +1,6 @@
 // What algorithms are written in: messages and local work, in rounds. The same text runs at once
-// (`BlockingSteps`, or a transport's own) or is recorded and carried out piece by piece (`CollectiveSchedule`), so that a
-// blocking collective and its nonblocking form are one algorithm.
+// (`BlockingSteps`, or a transport's own) or is recorded and carried out piece by piece
+// (`CollectiveSchedule`), so that a blocking collective and its nonblocking form are one algorithm.
 
 /// The messages and local work of one rank in one collective call.
 ///
