@@ -7,16 +7,17 @@
 int cmpi_is_available(void) { return 1; }
 
 int cmpi_init(int max_count, int *level, uint64_t *world) {
+    const int levels[] = {
+        MPI_THREAD_SINGLE, MPI_THREAD_FUNNELED, MPI_THREAD_SERIALIZED, MPI_THREAD_MULTIPLE};
     int is_initialized = 0, provided = MPI_THREAD_SINGLE;
     cmpi_max_count = (size_t)max_count;
     MPI_Initialized(&is_initialized);
     int code = is_initialized ? MPI_Query_thread(&provided)
-                              : MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided);
+                              : MPI_Init_thread(NULL, NULL, levels[*level & 3], &provided);
     if (code != MPI_SUCCESS) return code;
-    *level = provided == MPI_THREAD_MULTIPLE     ? 3
-             : provided == MPI_THREAD_SERIALIZED ? 2
-             : provided == MPI_THREAD_FUNNELED   ? 1
-                                                 : 0;
+    // They ascend, by whatever numbers (MPI 4.1 §11.6.2).
+    *level = 0;
+    while (*level < 3 && provided >= levels[*level + 1]) ++*level;
     *world = bits_of_comm(MPI_COMM_WORLD);
     code = cmpi_reductions_init();
     if (code != MPI_SUCCESS) return code;

@@ -52,6 +52,31 @@ int cmpi_irecv(
     return code;
 }
 
+int cmpi_send(
+    const void *bytes, size_t count, int64_t destination, int tag, uint64_t comm) {
+    cmpi_extent extent;
+    int code = cmpi_extent_make(count, 0, &extent);
+    if (code != MPI_SUCCESS) return code;
+    code = MPI_Send(
+        bytes, extent.count, extent.type, mpi_rank(destination), tag, comm_of(comm));
+    cmpi_extent_free(&extent);
+    return code;
+}
+
+int cmpi_recv(
+    void *buffer, size_t count, int64_t source, int tag, uint64_t comm, cmpi_status *status) {
+    cmpi_extent extent;
+    MPI_Status filled = {0};
+    int code = cmpi_extent_make(count, 0, &extent);
+    if (code != MPI_SUCCESS) return code;
+    code = MPI_Recv(
+        buffer, extent.count, extent.type, mpi_rank(source), mpi_tag(tag), comm_of(comm),
+        &filled);
+    cmpi_extent_free(&extent);
+    cmpi_status_copy(&filled, status);
+    return code;
+}
+
 int cmpi_wait(uint64_t handle, double seconds, cmpi_status *status) {
     MPI_Request request = pending_of(handle);
     MPI_Status filled = {0};

@@ -32,6 +32,13 @@ int cmpi_irecv(
     void *buffer, size_t count, int64_t source, int tag, uint64_t comm, uint64_t *request) {
     return CMPI_UNAVAILABLE;
 }
+int cmpi_send(const void *bytes, size_t count, int64_t destination, int tag, uint64_t comm) {
+    return CMPI_UNAVAILABLE;
+}
+int cmpi_recv(
+    void *buffer, size_t count, int64_t source, int tag, uint64_t comm, cmpi_status *status) {
+    return CMPI_UNAVAILABLE;
+}
 int cmpi_wait(uint64_t request, double seconds, cmpi_status *status) { return CMPI_UNAVAILABLE; }
 int cmpi_test(uint64_t request, int *is_complete, cmpi_status *status) { return CMPI_UNAVAILABLE; }
 int cmpi_waitany(

@@ -9,41 +9,62 @@
 #include "internal.h"
 
 #if CMPI_HAVE_MPI
+#include <stddef.h>
 #include <stdlib.h>
 
 /// The arguments of one side of MPI_Alltoallw: nothing to or from anyone at first.
 typedef struct {
     int size;
-    cmpi_extent *extents;
     int *counts;
     int *displacements;
     MPI_Datatype *types;
+    /// Is a type among them that is to be freed?
+    int has_derived;
 } side;
 
 /// Bytes per rank of one side; the arrays lie in this order, so each is aligned.
-enum { side_stride = sizeof(cmpi_extent) + sizeof(MPI_Datatype) + 2 * sizeof(int) };
+enum { side_stride = sizeof(MPI_Datatype) + 2 * sizeof(int) };
 
-/// Lays the arrays out in `memory`, all zero, of `side_stride` bytes per rank.
+/// Lays the arrays out in `memory` of `side_stride` bytes per rank.
 static void side_make(int size, void *memory, side *side) {
     side->size = size;
-    side->extents = memory;
-    side->types = (MPI_Datatype *)(side->extents + size);
+    side->types = memory;
     side->counts = (int *)(side->types + size);
     side->displacements = side->counts + size;
-    for (int rank = 0; rank < size; rank++) side->types[rank] = MPI_BYTE;
+    side->has_derived = 0;
+    for (int rank = 0; rank < size; rank++) {
+        side->types[rank] = MPI_BYTE;
+        side->counts[rank] = 0;
+        side->displacements[rank] = 0;
+    }
+}
+
+static void side_clear(side *side, int rank) {
+    if (side->types[rank] != MPI_BYTE) MPI_Type_free(&side->types[rank]);
+    side->types[rank] = MPI_BYTE;
+    side->counts[rank] = 0;
+    side->displacements[rank] = 0;
 }
 
 static void side_free(side *side) {
-    for (int rank = 0; rank < side->size; rank++) cmpi_extent_free(&side->extents[rank]);
+    for (int rank = 0; side->has_derived && rank < side->size; rank++) side_clear(side, rank);
 }
 
+/// A side's part that is still empty.
 static int side_set(side *side, int rank, size_t byte_count, size_t displacement) {
-    cmpi_extent *extent = &side->extents[rank];
-    int code = cmpi_extent_make(byte_count, displacement, extent);
-    side->counts[rank] = extent->count;
-    side->displacements[rank] = extent->displacement;
-    side->types[rank] = extent->type;
-    return code;
+    cmpi_extent extent;
+    if (byte_count <= cmpi_max_count && displacement <= cmpi_max_count) {
+        side->counts[rank] = (int)byte_count;
+        side->displacements[rank] = (int)displacement;
+        return MPI_SUCCESS;
+    }
+    int code = cmpi_extent_make(byte_count, displacement, &extent);
+    if (code != MPI_SUCCESS) return code;
+    side->counts[rank] = extent.count;
+    side->displacements[rank] = extent.displacement;
+    side->types[rank] = extent.type;
+    side->has_derived |= extent.is_derived;
+    return MPI_SUCCESS;
 }
 
 static size_t part_bytes(cmpi_partition partition, int rank) {
@@ -69,16 +90,23 @@ static int is_empty(const side *side) {
     return 1;
 }
 
-/// Both sides of one call, which MPI reads until it is complete, with their arrays behind them: one
-/// allocation a call.
+/// Both sides of one call, which MPI reads until it is complete.
 typedef struct {
     side sends, recvs;
+    int is_allocated;
 } sides;
+
+/// Room for the sides of a blocking call among few ranks, which needs none beyond its own time.
+enum { few = 64 };
+typedef struct {
+    sides both;
+    MPI_Datatype arrays[2 * few * side_stride / sizeof(MPI_Datatype)];
+} workspace;
 
 static void sides_free(sides *both) {
     side_free(&both->sends);
     side_free(&both->recvs);
-    free(both);
+    if (both->is_allocated) free(both);
 }
 
 static void sides_release(void *memory, int succeeded) {
@@ -114,17 +142,19 @@ static int exchange(
     return cmpi_conclude_keeping(code, &request, mode, both, sides_release);
 }
 
-/// Rank, and two empty sides, which `exchange` frees. `*both` is NULL if it fails.
-static int begin(uint64_t comm, int *rank, sides **both) {
+/// Two empty sides, in `room` if they may, which `exchange` frees. `*both` is NULL if it fails.
+static int begin(uint64_t comm, cmpi_mode mode, workspace *room, sides **both) {
     int size = 0;
     *both = NULL;
-    int code = cmpi_comm_rank(comm, rank);
-    if (code == MPI_SUCCESS) code = cmpi_comm_size(comm, &size);
+    int code = cmpi_comm_size(comm, &size);
     if (code != MPI_SUCCESS) return code;
-    size_t each = ((size_t)size * side_stride + 15) / 16 * 16;
-    *both = calloc(1, sizeof **both + 2 * each);
-    if (*both == NULL) return CMPI_NO_MEMORY;
-    char *memory = (char *)(*both + 1);
+    size_t each = (size_t)size * side_stride;
+    int is_allocated = size > few || !cmpi_is_blocking(mode);
+    workspace *place = is_allocated ? malloc(offsetof(workspace, arrays) + 2 * each) : room;
+    if (place == NULL) return CMPI_NO_MEMORY;
+    *both = &place->both;
+    (*both)->is_allocated = is_allocated;
+    char *memory = (char *)place->arrays;
     side_make(size, memory, &(*both)->sends);
     side_make(size, memory + each, &(*both)->recvs);
     return MPI_SUCCESS;
@@ -133,8 +163,9 @@ static int begin(uint64_t comm, int *rank, sides **both) {
 int cmpi_alltoallv(
     const void *send, cmpi_partition send_partition, void *recv, cmpi_partition recv_partition,
     uint64_t comm, cmpi_mode mode) {
+    workspace room;
     sides *both;
-    int rank, code = begin(comm, &rank, &both);
+    int code = begin(comm, mode, &room, &both);
     if (code == MPI_SUCCESS) code = side_set_all(&both->sends, send_partition);
     if (code == MPI_SUCCESS) code = side_set_all(&both->recvs, recv_partition);
     return exchange(code, send, recv, both, comm, mode);
@@ -143,8 +174,10 @@ int cmpi_alltoallv(
 int cmpi_gatherv(
     const void *part, size_t count, void *whole, cmpi_partition partition, int root,
     uint64_t comm, cmpi_mode mode) {
+    workspace room;
     sides *both;
-    int rank, code = begin(comm, &rank, &both);
+    int rank = 0, code = begin(comm, mode, &room, &both);
+    if (code == MPI_SUCCESS) code = cmpi_comm_rank(comm, &rank);
     if (code == MPI_SUCCESS) code = side_set(&both->sends, root, count, 0);
     if (code == MPI_SUCCESS && rank == root) code = side_set_all(&both->recvs, partition);
     return exchange(code, part, whole, both, comm, mode);
@@ -153,8 +186,10 @@ int cmpi_gatherv(
 int cmpi_scatterv(
     const void *whole, cmpi_partition partition, void *part, size_t count, int root,
     uint64_t comm, cmpi_mode mode) {
+    workspace room;
     sides *both;
-    int rank, code = begin(comm, &rank, &both);
+    int rank = 0, code = begin(comm, mode, &room, &both);
+    if (code == MPI_SUCCESS) code = cmpi_comm_rank(comm, &rank);
     if (code == MPI_SUCCESS && rank == root) code = side_set_all(&both->sends, partition);
     if (code == MPI_SUCCESS) code = side_set(&both->recvs, root, count, 0);
     return exchange(code, whole, part, both, comm, mode);
@@ -173,7 +208,7 @@ static int large_parts(
         // In its place already, it is neither sent to this rank nor received. Equal addresses would
         // be taken for an exchange in place (see `exchange`), so that one is counted from behind.
         int shift = own == (char *)whole;
-        code = side_set(&both->recvs, rank, 0, 0);
+        side_clear(&both->recvs, rank);
         for (int peer = 0; peer < size && code == MPI_SUCCESS; peer++) {
             if (peer == rank || own_bytes == 0) continue;
             code = side_set(&both->sends, peer, own_bytes, 0);
@@ -192,13 +227,14 @@ static int large_parts(
 
 int cmpi_allgatherv(
     const void *part, void *whole, cmpi_partition partition, uint64_t comm, cmpi_mode mode) {
+    workspace room;
     sides *both;
-    int rank, code = begin(comm, &rank, &both), is_large = 0;
+    int rank = 0, code = begin(comm, mode, &room, &both);
+    if (code == MPI_SUCCESS) code = cmpi_comm_rank(comm, &rank);
     if (code == MPI_SUCCESS) code = side_set_all(&both->recvs, partition);
     if (code != MPI_SUCCESS) return exchange(code, part, whole, both, comm, mode);
     const side *recvs = &both->recvs;
-    for (int r = 0; r < recvs->size; r++) is_large |= recvs->extents[r].is_derived;
-    if (is_large) return large_parts(code, part, whole, partition, rank, both, comm, mode);
+    if (recvs->has_derived) return large_parts(code, part, whole, partition, rank, both, comm, mode);
     const void *own = (char *)whole + part_offset(partition, rank);
     const void *send = part == own && recvs->counts[rank] > 0 ? MPI_IN_PLACE : part;
     if (cmpi_is_blocking(mode)) {

@@ -62,6 +62,16 @@ public protocol Communicator: AnyObject, Sendable {
         _ requests: UnsafeBufferPointer<RequestHandle>,
         statuses: UnsafeMutableBufferPointer<Status>
     ) throws(MPIError)
+    /// Sends, and blocks until `bytes` may be reused (MPI_Send). Local. `isend` and `wait`, unless a
+    /// transport has a shorter way.
+    func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError)
+    /// Blocks until a message is received (MPI_Recv). Local. `irecv` and `wait`, unless a transport has
+    /// a shorter way.
+    func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> Status
     /// Withdraws a receive that no message has matched yet and frees it: true. Else (a send, or a
     /// matched receive) false: wait for it (MPI_Cancel).
     func cancel(_ request: RequestHandle) -> Bool

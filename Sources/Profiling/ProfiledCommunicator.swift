@@ -88,6 +88,23 @@ public final class ProfiledCommunicator: Communicator {
         }
     }
 
+    public func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError) {
+        try note(.send, peer: destination.rawValue, bytes: outgoing(bytes, destination)) {
+            () throws(MPIError) in
+            try base.send(bytes, to: destination, tag: tag, context: context)
+        }
+    }
+
+    public func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> Status {
+        try note(.recv, peer: source.rawValue) { () throws(MPIError) in
+            try base.recv(into: buffer, from: source, tag: tag, context: context)
+        }
+    }
+
     public func wait(_ request: RequestHandle) throws(MPIError) -> Status {
         try note(.wait) { () throws(MPIError) in try base.wait(request) }
     }

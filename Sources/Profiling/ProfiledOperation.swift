@@ -15,6 +15,8 @@ public struct ProfiledOperation: Hashable, Sendable, BitwiseCopyable, CustomStri
     static let test = ProfiledOperation(code: 7)
     static let probe = ProfiledOperation(code: 8)
     static let imrecv = ProfiledOperation(code: 9)
+    static let send = ProfiledOperation(code: 10)
+    static let recv = ProfiledOperation(code: 11)
 
     private static let blockingBase: UInt8 = 32
     private static let nonblockingBase: UInt8 = 96
@@ -43,6 +45,7 @@ public struct ProfiledOperation: Hashable, Sendable, BitwiseCopyable, CustomStri
         }
         let names = [
             "", "isend", "issend", "irecv", "wait", "waitany", "waitall", "test", "probe", "imrecv",
+            "send", "recv",
         ]
         return Int(code) < names.count ? names[Int(code)] : "?"
     }

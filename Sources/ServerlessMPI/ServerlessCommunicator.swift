@@ -83,6 +83,15 @@ public final class ServerlessCommunicator: ServerlessWorld, IdleTimed {
             into: buffer, in: space, from: source, tag: tag, call: context.packedCall)
     }
 
+    public func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> Status {
+        if source == .none { return .empty }
+        try checkSource(source, tag, "recv")
+        return try engine.recv(
+            into: buffer, in: space, from: source, tag: tag, call: context.packedCall)
+    }
+
     public func wait(_ request: RequestHandle) throws(MPIError) -> Status {
         request == .completed ? .empty : try engine.wait(request)
     }

@@ -25,12 +25,7 @@ extension MPICommunicator {
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, _ tag: Tag,
         _ handle: UInt64, _ operation: String, isSynchronous: Bool = false
     ) throws(MPIError) -> RequestHandle {
-        guard destination == .none || (0..<size).contains(destination.rawValue) else {
-            throw .invalidArgument(operation, "no rank \(destination) in a group of \(size)")
-        }
-        guard (0...tagBound).contains(tag.rawValue) else {
-            throw .invalidArgument(operation, "tag \(tag) cannot be sent; use 0 ... \(tagBound)")
-        }
+        try checkDestination(operation, destination, tag)
         var request: UInt64 = 0
         try check(
             cmpi_isend(
@@ -52,6 +47,51 @@ extension MPICommunicator {
                 try handle(for: context), &request),
             "irecv", peer: source.rawValue, tag: tag)
         return RequestHandle(rawValue: request)
+    }
+
+    /// MPI_Send; with a deadline MPI_Isend and MPI_Test.
+    public func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError) {
+        guard seconds < 0 else {
+            let request = try isend(bytes, to: destination, tag: tag, context: context)
+            _ = try wait(request)
+            return
+        }
+        try checkDestination("send", destination, tag)
+        try check(
+            cmpi_send(
+                bytes.baseAddress, bytes.count, Int64(destination.rawValue), tag.rawValue,
+                try handle(for: context)),
+            "send", peer: destination.rawValue, tag: tag)
+    }
+
+    /// MPI_Recv; with a deadline MPI_Irecv and MPI_Test.
+    public func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> Status {
+        guard seconds < 0 else {
+            return try wait(try irecv(into: buffer, from: source, tag: tag, context: context))
+        }
+        try checkSelection("recv", source, tag)
+        var status = cmpi_status()
+        let code = cmpi_recv(
+            buffer.baseAddress, buffer.count, Int64(source.rawValue), tag.rawValue,
+            try handle(for: context), &status)
+        if code != CMPI_SUCCESS { throw failure(code, "recv", of: status) }
+        return Status(status)
+    }
+
+    @inline(__always)
+    private func checkDestination(
+        _ operation: String, _ destination: Destination, _ tag: Tag
+    ) throws(MPIError) {
+        guard destination == .none || (0..<size).contains(destination.rawValue) else {
+            throw .invalidArgument(operation, "no rank \(destination) in a group of \(size)")
+        }
+        guard (0...tagBound).contains(tag.rawValue) else {
+            throw .invalidArgument(operation, "tag \(tag) cannot be sent; use 0 ... \(tagBound)")
+        }
     }
 
     private func checkSelection(

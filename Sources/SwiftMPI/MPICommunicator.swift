@@ -62,8 +62,8 @@ public final class MPICommunicator: Communicator {
         try MPILibrary.session.get().world
     }
 
-    /// What MPI granted when asked for MPI_THREAD_MULTIPLE (MPI 4.1 §11.6.2); `single` before
-    /// initialisation failed.
+    /// What MPI granted when asked for MPI_THREAD_MULTIPLE, or `SWIFTMPI_THREAD_LEVEL` (MPI 4.1
+    /// §11.6.2); `single` if initialisation failed.
     public static var threadLevel: ThreadLevel {
         switch MPILibrary.session {
         case .success(let session): session.threadLevel

@@ -45,14 +45,15 @@ public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> V
 }
 
 /// What MPI lets threads do (MPI 4.1 §11.6.2).
-public enum ThreadLevel: Int32, Sendable, Comparable {
+public enum ThreadLevel: Int32, Sendable, Comparable, CaseIterable {
     /// One thread exists.
     case single
     /// Only the thread that initialised MPI calls it.
     case funneled
     /// Any thread calls MPI, one at a time.
     case serialized
-    /// Any threads call MPI at once: what is asked for, and what Open MPI grants.
+    /// Any threads call MPI at once: what is asked for, unless `SWIFTMPI_THREAD_LEVEL` says otherwise,
+    /// and what Open MPI grants.
     case multiple
 
     public static func < (lower: ThreadLevel, higher: ThreadLevel) -> Bool {
@@ -94,7 +95,7 @@ enum MPILibrary {
                     """)
         }
         let settings = try Settings.fromEnvironment()
-        var level: Int32 = 0
+        var level = settings.threadLevel.rawValue
         var world: UInt64 = 0
         try check(cmpi_init(settings.countLimit, &level, &world), "init")
         atexit {
@@ -114,6 +115,8 @@ struct Settings {
     /// `SWIFTMPI_MAX_COUNT`: the largest count given to MPI, whose limit is 2³¹ − 1. Tests force
     /// it down, so that the paths for larger messages run on small ones.
     var countLimit = Int32.max
+    /// `SWIFTMPI_THREAD_LEVEL`: what the program needs. Less than `multiple` saves MPI its locks.
+    var threadLevel = ThreadLevel.multiple
 
     static func fromEnvironment() throws(MPIError) -> Settings {
         var settings = Settings()
@@ -130,6 +133,14 @@ struct Settings {
                     "init", "SWIFTMPI_MAX_COUNT is \(text); give 1 ... \(Int32.max)")
             }
             settings.countLimit = limit
+        }
+        if let text = getenv("SWIFTMPI_THREAD_LEVEL").map({ String(cString: $0) }) {
+            guard let level = ThreadLevel.allCases.first(where: { "\($0)" == text }) else {
+                let known = ThreadLevel.allCases.map { "\($0)" }.joined(separator: ", ")
+                throw .invalidArgument(
+                    "init", "SWIFTMPI_THREAD_LEVEL is \(text); give one of \(known)")
+            }
+            settings.threadLevel = level
         }
         return settings
     }

@@ -34,6 +34,7 @@ let topics: [(name: String, checks: [Check])] = [
     ("point-to-point", pointToPointChecks),
     ("selection", selectionChecks),
     ("order", orderChecks),
+    ("blocking receives", blockingReceiveChecks),
     ("sendrecv", sendrecvChecks),
     ("requests", requestChecks),
     ("request groups", requestGroupChecks),

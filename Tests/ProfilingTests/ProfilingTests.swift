@@ -42,7 +42,7 @@ import ThreadMPI
             #expect(sums.seconds > 0)
             let bcast = try #require(entries.first { $0.operation == "bcast" })
             #expect(bcast.byteCount == (rank == 2 ? 16 : 0))
-            let sends = entries.first { $0.operation == "isend" }
+            let sends = entries.first { $0.operation == "send" }
             #expect(sends?.byteCount == (rank == 0 ? 16 : nil))
             #expect(sends?.algorithm == nil)
         }

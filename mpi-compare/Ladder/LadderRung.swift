@@ -76,18 +76,16 @@ extension LadderRung {
         let peer = 1 - world.rank
         for _ in 0..<count {
             if world.rank == 0 { try sendOne(to: peer) }
-            let request = try world.irecv(
+            _ = try world.recv(
                 into: part(recv), from: .rank(peer), tag: .zero, context: .pointToPoint)
-            _ = try world.wait(request)
             if world.rank == 1 { try sendOne(to: peer) }
         }
     }
 
     private func sendOne(to peer: Int) throws(MPIError) {
-        let request = try world.isend(
+        try world.send(
             UnsafeRawBufferPointer(part(send)), to: .rank(peer), tag: .zero,
             context: .pointToPoint)
-        _ = try world.wait(request)
     }
 
     /// A window of sends from rank 0 (from both), then an answer of no bytes.
@@ -116,14 +114,12 @@ extension LadderRung {
             }
             try finish(requests)
             if world.rank == 0 {
-                _ = try world.wait(
-                    try world.irecv(
-                        into: answer, from: .rank(peer), tag: 1, context: .pointToPoint))
+                _ = try world.recv(
+                    into: answer, from: .rank(peer), tag: 1, context: .pointToPoint)
             } else {
-                _ = try world.wait(
-                    try world.isend(
-                        UnsafeRawBufferPointer(answer), to: .rank(peer), tag: 1,
-                        context: .pointToPoint))
+                try world.send(
+                    UnsafeRawBufferPointer(answer), to: .rank(peer), tag: 1,
+                    context: .pointToPoint)
             }
         }
     }

@@ -52,6 +52,23 @@ final class MeteredCommunicator: Communicator {
         }
     }
 
+    func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError) {
+        if destination != .none && destination.rawValue != rank { meter.count(bytes: bytes.count) }
+        try meter.time { () throws(MPIError) in
+            try base.send(bytes, to: destination, tag: tag, context: context)
+        }
+    }
+
+    func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> Status {
+        try meter.time { () throws(MPIError) in
+            try base.recv(into: buffer, from: source, tag: tag, context: context)
+        }
+    }
+
     func wait(_ request: RequestHandle) throws(MPIError) -> Status {
         try meter.time { () throws(MPIError) in try base.wait(request) }
     }

@@ -39,9 +39,9 @@ typedef struct {
 // MARK: environment.c
 
 int cmpi_is_available(void);
-/// Initialises MPI unless someone has, asking for MPI_THREAD_MULTIPLE; `level` is 0 single,
-/// 1 funneled, 2 serialized, 3 multiple. Errors return from now on. `max_count` is the largest
-/// count passed to MPI (INT_MAX unless a test forces it down).
+/// Initialises MPI unless someone has, asking for the thread level `*level`, which becomes what MPI
+/// grants: 0 single, 1 funneled, 2 serialized, 3 multiple. Errors return from now on. `max_count` is
+/// the largest count passed to MPI (INT_MAX unless a test forces it down).
 int cmpi_init(int max_count, int *level, uint64_t *world);
 /// Finalises MPI if that is still to be done.
 void cmpi_finalize(void);
@@ -66,6 +66,10 @@ int cmpi_isend(
     int is_synchronous, uint64_t *request);
 int cmpi_irecv(
     void *buffer, size_t count, int64_t source, int tag, uint64_t comm, uint64_t *request);
+/// Blocks in MPI: for whoever waits without a deadline.
+int cmpi_send(const void *bytes, size_t count, int64_t destination, int tag, uint64_t comm);
+int cmpi_recv(
+    void *buffer, size_t count, int64_t source, int tag, uint64_t comm, cmpi_status *status);
 int cmpi_wait(uint64_t request, double seconds, cmpi_status *status);
 int cmpi_test(uint64_t request, int *is_complete, cmpi_status *status);
 /// `*index` is -1 unless a request completed, well or badly.

@@ -22,6 +22,11 @@ package struct MatchQueues: ~Copyable {
     /// Does a message of a collective wait for its receive?
     package var holdsCollective: Bool { unexpected.collective.count > 0 }
 
+    /// Does no receive of the user's wait for a message, and no message for its receive?
+    package var isIdleForUser: Bool {
+        posted.pointToPoint.count == 0 && unexpected.pointToPoint.count == 0
+    }
+
     /// Receives waiting for a message.
     package var postedCount: Int { posted.pointToPoint.count + posted.collective.count }
     /// Messages waiting for a receive.

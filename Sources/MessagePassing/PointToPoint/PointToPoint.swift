@@ -13,7 +13,7 @@ extension Communicator {
     ) throws(MPIError) {
         try checkSendTag(tag, "send")
         try elements.withUnsafeBytes { (bytes) throws(MPIError) in
-            _ = try wait(try isend(bytes, to: destination, tag: tag, context: .pointToPoint))
+            try send(bytes, to: destination, tag: tag, context: .pointToPoint)
         }
     }
 
@@ -24,7 +24,7 @@ extension Communicator {
     ) throws(MPIError) {
         try checkSendTag(tag, "send")
         try withBytes(of: value) { (bytes) throws(MPIError) in
-            _ = try wait(try isend(bytes, to: destination, tag: tag, context: .pointToPoint))
+            try send(bytes, to: destination, tag: tag, context: .pointToPoint)
         }
     }
 
@@ -38,7 +38,7 @@ extension Communicator {
         into elements: consuming MutableSpan<Element>, from source: Source, tag: Tag = .zero
     ) throws(MPIError) -> Status {
         try elements.withUnsafeMutableBytes { (bytes) throws(MPIError) in
-            try wait(try irecv(into: bytes, from: source, tag: tag, context: .pointToPoint))
+            try recv(into: bytes, from: source, tag: tag, context: .pointToPoint)
         }
     }
 
@@ -134,6 +134,18 @@ extension Communicator {
 }
 
 extension Communicator {
+    public func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError) {
+        _ = try wait(try isend(bytes, to: destination, tag: tag, context: context))
+    }
+
+    public func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> Status {
+        try wait(try irecv(into: buffer, from: source, tag: tag, context: context))
+    }
+
     /// A send and a receive under way together; the receive's status. The step that pairwise and
     /// recursive algorithms are made of.
     @inlinable

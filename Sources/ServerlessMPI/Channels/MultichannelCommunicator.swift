@@ -136,6 +136,12 @@ public final class MultichannelCommunicator: ServerlessWorld {
         try direct.irecv(into: buffer, from: source, tag: tag, context: context)
     }
 
+    public func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> Status {
+        try direct.recv(into: buffer, from: source, tag: tag, context: context)
+    }
+
     public func wait(_ request: RequestHandle) throws(MPIError) -> Status {
         try direct.wait(request)
     }

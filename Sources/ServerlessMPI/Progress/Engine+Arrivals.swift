@@ -38,14 +38,18 @@ extension Engine {
             break
         }
         // A link closed by its last frame is finished, whatever the budget: nobody reads it again.
-        let isUnfinished = (budget <= 0 || isInterrupted) && !link.pointee.isReadClosed
-        if isUnfinished != link.pointee.isUnfinished {
-            link.pointee.isUnfinished = isUnfinished
-            state.pointee.unfinishedLinkCount += isUnfinished ? 1 : -1
-        }
+        mark(link, unfinished: (budget <= 0 || isInterrupted) && !link.pointee.isReadClosed)
         if link.pointee.isResumable { acknowledgeIfDue(on: link) }
         link.pointee.shrinkStaging()
         return progressed
+    }
+
+    /// Is there more to read than epoll knows of?
+    @inline(__always)
+    func mark(_ link: LinkPointer, unfinished isUnfinished: Bool) {
+        guard isUnfinished != link.pointee.isUnfinished else { return }
+        link.pointee.isUnfinished = isUnfinished
+        state.pointee.unfinishedLinkCount += isUnfinished ? 1 : -1
     }
 
     /// How long the frame is that completes a receive of a collective, whose length is known; without

@@ -6,7 +6,7 @@ import MessagePassing
 extension Engine {
     /// Fruitless reads before the receives of a round are posted. Whoever waits longer has time, and of
     /// many sockets epoll tells at less cost which has something.
-    private static let fruitlessReadsMax = 128
+    static let fruitlessReadsMax = 128
 
     /// What a look at a link for one message found.
     private enum Look { case nothing, something, anotherMessage }
@@ -14,15 +14,9 @@ extension Engine {
     /// Completes a round's requests, linked by `next`, if there are any; the receives among them, each
     /// of a known length, may still be to be posted. The lock is held.
     func completeRound(_ first: UInt32, in space: MessageSpace) throws(MPIError) {
-        state.pointee.passes &+= 1
-        // What is not of this round makes progress, too (MPI 4.1 §3.5).
-        let isTurnOfOthers =
-            state.pointee.passes & 63 == 0 || state.pointee.blockedLinkCount > 0
-            || (state.pointee.hasCollectives && state.pointee.collectivesAreDue)
-        if isTurnOfOthers {
+        if isTurnOfOthers() {
             post(round: first, in: space)
-            if !state.pointee.isPolling { _ = progress(lookingAt: -1, everywhere: true) }
-            if state.pointee.hasCollectives { advanceCollectives() }
+            giveOthersTheirTurn()
             try completePosted(first)
         } else if try !lookForMessages(first, in: space) {
             post(round: first, in: space)
@@ -30,6 +24,18 @@ extension Engine {
         }
         handOverPolling()
         if state.pointee.isTroubled { try checkAlive() }
+    }
+
+    /// Is it time to look at everything? What nobody awaits makes progress, too (MPI 4.1 §3.5).
+    func isTurnOfOthers() -> Bool {
+        state.pointee.passes &+= 1
+        return state.pointee.passes & 63 == 0 || state.pointee.blockedLinkCount > 0
+            || (state.pointee.hasCollectives && state.pointee.collectivesAreDue)
+    }
+
+    func giveOthersTheirTurn() {
+        if !state.pointee.isPolling { _ = progress(lookingAt: -1, everywhere: true) }
+        if state.pointee.hasCollectives { advanceCollectives() }
     }
 
     private func post(round first: UInt32, in space: MessageSpace) {
@@ -116,8 +122,7 @@ extension Engine {
                 payloadByteCount: capacity)
         else {
             link.pointee.stage(count, from: request.pointee.buffer)
-            link.pointee.isUnfinished = true
-            state.pointee.unfinishedLinkCount += 1
+            mark(link, unfinished: true)
             return .anotherMessage
         }
         accept(capacity, of: count, into: index, on: link)
@@ -135,19 +140,7 @@ extension Engine {
 
     /// The awaited message has come, or begun to: `count` bytes of its frame, its payload in place.
     private func accept(_ capacity: Int, of count: Int, into index: UInt32, on link: LinkPointer) {
-        let peer = Int(link.pointee.peer)
-        let fields = FrameHeader.linkFields(link.pointee.staging)
-        guard link.pointee.receipts.begin(fields.sequence, byteCount: capacity) else {
-            return suspect(protocolError(peer, "a frame is missing"))
-        }
-        link.pointee.sendCredit.raise(to: fields.creditLimit)
-        guard !link.pointee.isResumable || acknowledge(fields.acknowledged, on: link) else {
-            return suspect(protocolError(peer, "it acknowledges what nobody sent"))
-        }
-        guard link.pointee.receiveCredit.receive(eagerCharge(capacity)) else {
-            return suspect(protocolError(peer, "it sends more than its credit"))
-        }
-        link.pointee.receiveCredit.consume(eagerCharge(capacity))
+        guard admit(capacity, after: link.pointee.staging, on: link) else { return }
         let request = requests.pointer(index)
         request.pointee.phase = .matched
         request.pointee.byteCount = capacity
@@ -158,5 +151,28 @@ extension Engine {
             sink: .request, slot: index, on: link)
         if link.pointee.isResumable { acknowledgeIfDue(on: link) }
         returnCredit(on: link)
+    }
+
+    /// What the header of an awaited eager message tells about its link. False if that cannot be: a
+    /// broken protocol, which fails the job.
+    @inline(__always)
+    func admit(
+        _ payloadByteCount: Int, after header: UnsafeRawPointer, on link: LinkPointer
+    ) -> Bool {
+        let fields = FrameHeader.linkFields(header)
+        let fault: String
+        if !link.pointee.receipts.begin(fields.sequence, byteCount: payloadByteCount) {
+            fault = "a frame is missing"
+        } else if link.pointee.isResumable, !acknowledge(fields.acknowledged, on: link) {
+            fault = "it acknowledges what nobody sent"
+        } else if !link.pointee.receiveCredit.receive(eagerCharge(payloadByteCount)) {
+            fault = "it sends more than its credit"
+        } else {
+            link.pointee.sendCredit.raise(to: fields.creditLimit)
+            link.pointee.receiveCredit.consume(eagerCharge(payloadByteCount))
+            return true
+        }
+        suspect(protocolError(Int(link.pointee.peer), fault))
+        return false
     }
 }

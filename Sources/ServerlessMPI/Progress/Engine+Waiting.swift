@@ -36,6 +36,11 @@ extension Engine {
         lock()
         defer { unlock() }
         guard let index = requests.find(handle.rawValue) else { throw unknownRequest(operation) }
+        return try complete(request: index)
+    }
+
+    /// Blocks until a request is done, then frees it, also when it throws. The lock is held.
+    func complete(request index: UInt32) throws(MPIError) -> Status {
         var idle = IdleState()
         while requests[index].phase != .done {
             do throws(MPIError) {
@@ -109,17 +114,7 @@ extension Engine {
                 guard let index = requests.find(handle.rawValue) else {
                     throw unknownRequest("waitall")
                 }
-                var idle = IdleState()
-                while requests[index].phase != .done {
-                    do throws(MPIError) {
-                        try step(&idle, .request(index))
-                    } catch {
-                        settleTransfer(index)
-                        requests.giveBack(index)
-                        throw error
-                    }
-                }
-                let status = try finish(index)
+                let status = try complete(request: index)
                 if !statuses.isEmpty { statuses[position] = status }
             } catch {
                 if first == nil { first = error }

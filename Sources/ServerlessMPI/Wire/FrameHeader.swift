@@ -104,6 +104,12 @@ struct FrameHeader: Equatable {
             && load(40) | load(48) == 0
     }
 
+    /// How long the payload is that these 64 bytes announce, if they are a header.
+    @inline(__always)
+    static func payloadByteCount(_ bytes: UnsafeRawPointer) -> UInt64 {
+        UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 32, as: UInt64.self))
+    }
+
     /// What a header tells about its link: `sequence`, `creditLimit` and `acknowledged`.
     @inline(__always)
     static func linkFields(

@@ -82,10 +82,39 @@ private struct StressRound {
         return bytes
     }
 
-    /// Sends and receives this rank's part; how many messages came.
+    /// Sends and receives this rank's part; how many messages came. Half of the rounds have a sum
+    /// under way meanwhile, half a receive that nothing matches.
     func run(_ world: any Communicator) throws -> Int {
+        let amidReceive = {
+            number & 1 == 0 ? try besideReceive(world) { try exchange(world) } : try exchange(world)
+        }
+        let received = number & 2 == 0 ? try besideSum(world, amidReceive) : try amidReceive()
+        // Who is ahead may not send to receives from anyone of this round.
+        try world.barrier()
+        return received
+    }
+
+    private func besideSum(_ world: any Communicator, _ body: () throws -> Int) throws -> Int {
         var sum = [world.rank]
         let pending = try world.iallreduce(inPlace: sum.mutableSpan, .sum)
+        let received = try body()
+        try pending.wait()
+        guard sum == [world.size * (world.size - 1) / 2] else { throw failed("the sum is \(sum)") }
+        return received
+    }
+
+    private func besideReceive(
+        _ world: any Communicator, _ body: () throws -> Int
+    ) throws -> Int {
+        var withdrawn = [0]
+        let unused = try world.irecv(
+            into: withdrawn.mutableSpan, from: .any, tag: Self.unusedTag)
+        let received = try body()
+        guard try unused.cancel() else { throw failed("a receive that nothing matches took one") }
+        return received
+    }
+
+    private func exchange(_ world: any Communicator) throws -> Int {
         let mine = messages.filter { $0.from == world.rank }
         let payloads = mine.map(payload)
         var requests: [RequestHandle] = []
@@ -100,18 +129,10 @@ private struct StressRound {
             }
             requests.append(request)
         }
-        var withdrawn = [0]
-        let unused = try world.irecv(
-            into: withdrawn.mutableSpan, from: .any, tag: Self.unusedTag)
         var received = 0
         for tag in 0..<Self.tags { received += try receive(world, tag) }
-        guard try unused.cancel() else { throw failed("a receive that nothing matches took one") }
         for request in requests { _ = try world.wait(request) }
-        try pending.wait()
         withExtendedLifetime(payloads) {}
-        // Who is ahead may not send to receives from anyone of this round.
-        try world.barrier()
-        guard sum == [world.size * (world.size - 1) / 2] else { throw failed("the sum is \(sum)") }
         return received
     }
 
@@ -120,14 +141,17 @@ private struct StressRound {
         let expected = messages.filter { $0.to == world.rank && $0.tag == tag }
         /// Per sender the messages still to come, in the order they were sent.
         var waiting = Dictionary(grouping: expected, by: \.from)
-        let way = values.number(below: 4, 1_000_000 + world.rank, number * Self.tags + tag)
+        let way = values.number(below: 5, 1_000_000 + world.rank, number * Self.tags + tag)
         for step in expected.indices {
             let sources = waiting.keys.filter { waiting[$0]?.isEmpty == false }.sorted()
             let source = sources[
                 values.number(below: sources.count, 2_000_000 + number, step + 64 * tag)]
             let isFromAny = way == 0 || way == 1
             let selection = isFromAny ? Source.any : .rank(source)
-            let (bytes, sender) = try receiveOne(world, selection, Tag(tag), probing: way % 2 == 0)
+            let (bytes, sender) =
+                way == 3
+                ? try receiveUnseen(world, source, Tag(tag), step)
+                : try receiveOne(world, selection, Tag(tag), probing: way % 2 == 0)
             guard let next = waiting[sender]?.first else {
                 throw failed("rank \(sender) sent a message too many with tag \(tag)")
             }
@@ -152,6 +176,23 @@ private struct StressRound {
         let status = try world.probe(from: source, tag: tag)
         guard let sender = status.source else { throw failed("a message from nobody") }
         return (try world.recv(UInt8.self, from: .rank(sender), tag: tag), sender)
+    }
+
+    /// Into a buffer that is long enough for any of the tag, without a look at what has come.
+    private func receiveUnseen(
+        _ world: any Communicator, _ source: Int, _ tag: Tag, _ step: Int
+    ) throws -> (bytes: [UInt8], sender: Int) {
+        let sent = messages.filter {
+            $0.from == source && $0.to == world.rank && $0.tag == Int(tag.rawValue)
+        }
+        let longest = (sent.map(\.length).max() ?? 0) + 4
+        let rest = UInt8(truncatingIfNeeded: step)
+        var buffer = Array(repeating: rest, count: longest)
+        let status = try world.recv(into: buffer.mutableSpan, from: .rank(source), tag: tag)
+        guard buffer.dropFirst(status.byteCount).allSatisfy({ $0 == rest }) else {
+            throw failed("a message of \(status.byteCount) bytes changed what is behind it")
+        }
+        return (Array(buffer.prefix(status.byteCount)), status.source ?? -1)
     }
 
     private func failed(_ reason: String) -> MPIError {
