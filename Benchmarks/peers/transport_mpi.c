@@ -8,7 +8,13 @@ static int ranks, *counts, *displacements;
 
 void transport_start(int *argc, char ***argv, int unused, int *rank, int *size) {
   (void)unused;
+#ifdef OPEN_MPI
+  // As SwiftMPI, which is compared with it, has to: its callers may have threads.
+  int granted;
+  MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &granted);
+#else
   MPI_Init(argc, argv);
+#endif
   MPI_Comm_rank(MPI_COMM_WORLD, rank);
   MPI_Comm_size(MPI_COMM_WORLD, size);
   ranks = *size;

@@ -13,9 +13,9 @@ int cmpi_init(int max_count, int *level, uint64_t *world) {
     cmpi_max_count = (size_t)max_count;
     MPI_Initialized(&is_initialized);
     int code = is_initialized ? MPI_Query_thread(&provided)
-                              : MPI_Init_thread(NULL, NULL, levels[*level & 3], &provided);
+                              : MPI_Init_thread(NULL, NULL, levels[*level], &provided);
     if (code != MPI_SUCCESS) return code;
-    // They ascend, by whatever numbers (MPI 4.1 §11.6.2).
+    // They ascend, by whatever numbers (MPI 4.1 §11.2.1).
     *level = 0;
     while (*level < 3 && provided >= levels[*level + 1]) ++*level;
     *world = bits_of_comm(MPI_COMM_WORLD);

@@ -9,7 +9,6 @@
 #include "internal.h"
 
 #if CMPI_HAVE_MPI
-#include <stddef.h>
 #include <stdlib.h>
 
 /// The arguments of one side of MPI_Alltoallw: nothing to or from anyone at first.
@@ -150,11 +149,10 @@ static int begin(uint64_t comm, cmpi_mode mode, workspace *room, sides **both) {
     if (code != MPI_SUCCESS) return code;
     size_t each = (size_t)size * side_stride;
     int is_allocated = size > few || !cmpi_is_blocking(mode);
-    workspace *place = is_allocated ? malloc(offsetof(workspace, arrays) + 2 * each) : room;
-    if (place == NULL) return CMPI_NO_MEMORY;
-    *both = &place->both;
+    *both = is_allocated ? malloc(sizeof **both + 2 * each) : &room->both;
+    if (*both == NULL) return CMPI_NO_MEMORY;
     (*both)->is_allocated = is_allocated;
-    char *memory = (char *)place->arrays;
+    char *memory = is_allocated ? (char *)(*both + 1) : (char *)room->arrays;
     side_make(size, memory, &(*both)->sends);
     side_make(size, memory + each, &(*both)->recvs);
     return MPI_SUCCESS;

@@ -62,16 +62,6 @@ public protocol Communicator: AnyObject, Sendable {
         _ requests: UnsafeBufferPointer<RequestHandle>,
         statuses: UnsafeMutableBufferPointer<Status>
     ) throws(MPIError)
-    /// Sends, and blocks until `bytes` may be reused (MPI_Send). Local. `isend` and `wait`, unless a
-    /// transport has a shorter way.
-    func send(
-        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
-    ) throws(MPIError)
-    /// Blocks until a message is received (MPI_Recv). Local. `irecv` and `wait`, unless a transport has
-    /// a shorter way.
-    func recv(
-        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
-    ) throws(MPIError) -> Status
     /// Withdraws a receive that no message has matched yet and frees it: true. Else (a send, or a
     /// matched receive) false: wait for it (MPI_Cancel).
     func cancel(_ request: RequestHandle) -> Bool
@@ -94,6 +84,17 @@ public protocol Communicator: AnyObject, Sendable {
     func imrecv(
         _ message: MessageHandle, into buffer: UnsafeMutableRawBufferPointer
     ) throws(MPIError) -> RequestHandle
+
+    // MARK: Point-to-point: defaults in PointToPoint/, a transport may do better
+
+    /// Sends, and blocks until `bytes` may be reused (MPI_Send). Local. By default `isend` and `wait`.
+    func send(
+        _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
+    ) throws(MPIError)
+    /// Blocks until a message is received (MPI_Recv). Local. By default `irecv` and `wait`.
+    func recv(
+        into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
+    ) throws(MPIError) -> Status
 
     // MARK: Communicators
 

@@ -53,16 +53,15 @@ extension MPICommunicator {
     public func send(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) {
+        let handle = try handle(for: context)
         guard seconds < 0 else {
-            let request = try isend(bytes, to: destination, tag: tag, context: context)
-            _ = try wait(request)
+            _ = try wait(try send(bytes, to: destination, tag, handle, "send"))
             return
         }
         try checkDestination("send", destination, tag)
         try check(
             cmpi_send(
-                bytes.baseAddress, bytes.count, Int64(destination.rawValue), tag.rawValue,
-                try handle(for: context)),
+                bytes.baseAddress, bytes.count, Int64(destination.rawValue), tag.rawValue, handle),
             "send", peer: destination.rawValue, tag: tag)
     }
 
@@ -70,15 +69,17 @@ extension MPICommunicator {
     public func recv(
         into buffer: UnsafeMutableRawBufferPointer, from source: Source, tag: Tag, context: Context
     ) throws(MPIError) -> Status {
+        try checkSelection("recv", source, tag)
         guard seconds < 0 else {
             return try wait(try irecv(into: buffer, from: source, tag: tag, context: context))
         }
-        try checkSelection("recv", source, tag)
         var status = cmpi_status()
         let code = cmpi_recv(
             buffer.baseAddress, buffer.count, Int64(source.rawValue), tag.rawValue,
             try handle(for: context), &status)
-        if code != CMPI_SUCCESS { throw failure(code, "recv", of: status) }
+        if code != CMPI_SUCCESS {
+            throw failure(code, "recv", peer: source.rawValue, tag: tag, of: status)
+        }
         return Status(status)
     }
 

@@ -63,7 +63,7 @@ public final class MPICommunicator: Communicator {
     }
 
     /// What MPI granted when asked for MPI_THREAD_MULTIPLE, or `SWIFTMPI_THREAD_LEVEL` (MPI 4.1
-    /// §11.6.2); `single` if initialisation failed.
+    /// §11.2.1); `single` if initialisation failed.
     public static var threadLevel: ThreadLevel {
         switch MPILibrary.session {
         case .success(let session): session.threadLevel

@@ -44,7 +44,7 @@ public func withWorld(_ body: @escaping @Sendable (any Communicator) throws -> V
     }
 }
 
-/// What MPI lets threads do (MPI 4.1 §11.6.2).
+/// What MPI lets threads do (MPI 4.1 §11.2.1).
 public enum ThreadLevel: Int32, Sendable, Comparable, CaseIterable {
     /// One thread exists.
     case single

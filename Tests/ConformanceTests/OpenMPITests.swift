@@ -64,6 +64,20 @@ struct OpenMPITests {
         expectAllPassed(outcome, "deadline, \(ranks) ranks")
     }
 
+    @Test(
+        "does the same where MPI is asked for less than threads need",
+        .enabled(if: Installation.runsMPI), arguments: ["single", "funneled", "serialized"])
+    func threadLevel(_ level: String) {
+        let environment = ["SWIFTMPI_THREAD_LEVEL": level]
+        let granted = Backend.openmpi.run(ranks: 2, ["thread-level"], environment: environment)
+        #expect(granted.output.contains("granted: \(level)"), "\(granted.report)")
+        for topic in ["point-to-point", "many exchanges", "all-to-all"] {
+            let outcome = Backend.openmpi.run(
+                ranks: 2, ["--only", topic], environment: environment)
+            expectAllPassed(outcome, "\(level), \(topic)", atLeast: 1)
+        }
+    }
+
     @Test("past its deadline ends the job and says where", .enabled(if: Installation.runsMPI))
     func expiry() {
         let outcome = Backend.openmpi.run(
@@ -76,7 +90,10 @@ struct OpenMPITests {
 
     @Test(
         "refuses settings that make no sense, with one line", .enabled(if: Installation.runsMPI),
-        arguments: [("SWIFTMPI_TIMEOUT", "soon"), ("SWIFTMPI_MAX_COUNT", "0")])
+        arguments: [
+            ("SWIFTMPI_TIMEOUT", "soon"), ("SWIFTMPI_MAX_COUNT", "0"),
+            ("SWIFTMPI_THREAD_LEVEL", "many"),
+        ])
     func badSettings(_ setting: (name: String, value: String)) {
         let outcome = run(
             [Installation.path("conformance-openmpi")], environment: [setting.name: setting.value],

@@ -17,9 +17,10 @@ struct ResumeTests {
         let errors = try job.run(breakingEvery: .milliseconds(3)) { world in
             let next = (world.rank + 1) % size
             let previous = (world.rank + size - 1) % size
+            var received = [0]
             for number in 0..<10_000 {
                 try world.send(number, to: .rank(next))
-                let received = try world.recv(Int.self, from: .rank(previous))
+                try world.recv(into: received.mutableSpan, from: .rank(previous))
                 if received != [number] {
                     Issue.record("rank \(world.rank): \(received) where \(number) was sent")
                     return

@@ -6,6 +6,10 @@ import SwiftMPI
 @main enum Program {
     static func main() {
         withWorld { world in
+            if CommandLine.arguments.dropFirst() == ["thread-level"] {
+                if world.rank == 0 { print("granted: \(MPICommunicator.threadLevel)") }
+                return
+            }
             try runConformance(
                 world,
                 backend: BackendTraits(

@@ -14,7 +14,7 @@ extension Engine {
     /// Completes a round's requests, linked by `next`, if there are any; the receives among them, each
     /// of a known length, may still be to be posted. The lock is held.
     func completeRound(_ first: UInt32, in space: MessageSpace) throws(MPIError) {
-        if isTurnOfOthers() {
+        if countPass() {
             post(round: first, in: space)
             giveOthersTheirTurn()
             try completePosted(first)
@@ -26,8 +26,9 @@ extension Engine {
         if state.pointee.isTroubled { try checkAlive() }
     }
 
-    /// Is it time to look at everything? What nobody awaits makes progress, too (MPI 4.1 §3.5).
-    func isTurnOfOthers() -> Bool {
+    /// Counts a look at what is awaited. Is it time to look at everything instead? What nobody awaits
+    /// makes progress, too (MPI 4.1 §3.5).
+    func countPass() -> Bool {
         state.pointee.passes &+= 1
         return state.pointee.passes & 63 == 0 || state.pointee.blockedLinkCount > 0
             || (state.pointee.hasCollectives && state.pointee.collectivesAreDue)
@@ -36,6 +37,12 @@ extension Engine {
     func giveOthersTheirTurn() {
         if !state.pointee.isPolling { _ = progress(lookingAt: -1, everywhere: true) }
         if state.pointee.hasCollectives { advanceCollectives() }
+    }
+
+    /// Does anything wait for more than these requests of the caller's? Then it looks for no longer than
+    /// the general way does.
+    func othersWait(besides count: Int) -> Bool {
+        state.pointee.waiterCount > 0 || requests.inUse > count
     }
 
     private func post(round first: UInt32, in space: MessageSpace) {
@@ -98,14 +105,31 @@ extension Engine {
                 index = requests[index].next
             }
             if isComplete { return true }
-            if progressed { idle.spins = 0 } else { lookAgain(&idle) }
+            if progressed {
+                idle.spins = 0
+                continue
+            }
+            lookAgain(&idle)
+            if idle.spins & 7 == 0, othersWait(besides: count(round: first)) { return false }
         }
         return false
     }
 
+    private func count(round first: UInt32) -> Int {
+        var count = 0
+        var index = first
+        while index != noSlot {
+            count += 1
+            index = requests[index].next
+        }
+        return count
+    }
+
     /// Reads the message of an unposted receive, if it is what its link has next.
     private func look(for index: UInt32, in space: MessageSpace, on link: LinkPointer) -> Look {
-        guard isBetweenFrames(link) else { return .anotherMessage }
+        guard isBeforeFrame(link), link.pointee.stagedStart == link.pointee.stagedEnd else {
+            return .anotherMessage
+        }
         let request = requests.pointer(index)
         let capacity = request.pointee.capacity
         let count = link.pointee.readFrame(into: request.pointee.buffer, capacity)
@@ -129,13 +153,13 @@ extension Engine {
         return .something
     }
 
-    /// Is the next byte to be read from the socket the first of a frame, which may be any? Field by
-    /// field, as a property of a link would be asked of a copy.
+    /// Is the link's next byte, staged or not, the first of a frame, which may be any? Field by field,
+    /// as a property of a link would be asked of a copy.
     @inline(__always)
-    private func isBetweenFrames(_ link: LinkPointer) -> Bool {
-        link.pointee.phase == .header && link.pointee.stagedStart == link.pointee.stagedEnd
-            && link.pointee.tls == nil && !link.pointee.isReadClosed && !link.pointee.hasLeft
-            && !link.pointee.isUnfinished && !link.pointee.queue.isHeld
+    func isBeforeFrame(_ link: LinkPointer) -> Bool {
+        link.pointee.phase == .header && link.pointee.tls == nil && !link.pointee.isReadClosed
+            && !link.pointee.hasLeft && !link.pointee.queue.isHeld
+            && (link.pointee.stagedEnd > link.pointee.stagedStart || !link.pointee.isUnfinished)
     }
 
     /// The awaited message has come, or begun to: `count` bytes of its frame, its payload in place.

@@ -4,15 +4,6 @@
 import MessagePassing
 
 extension Engine {
-    /// What a look for one message found.
-    private enum Found {
-        case whole(Status)
-        /// The rest is still to come, into this request.
-        case beginning(UInt32)
-        /// Something else, or nothing for long: the general way is the right one.
-        case nothing
-    }
-
     /// Blocks until a message is received. Arguments have been checked; `source` is a rank of the group
     /// or any.
     func recv(
@@ -22,38 +13,34 @@ extension Engine {
         lock()
         defer { unlock() }
         try checkAlive()
-        let isTurnOfOthers = isTurnOfOthers()
+        var idle = IdleState()
+        let isTurnOfOthers = countPass()
         if !isTurnOfOthers, call == 0, source != .any, tag != .any,
-            let link = links[space.group[source.rawValue]]
+            let link = links[space.group[source.rawValue]],
+            let status = try lookForMessage(
+                into: buffer, in: space, from: source, tag: tag, on: link, &idle)
         {
-            switch try lookForMessage(into: buffer, in: space, from: source, tag: tag, on: link) {
-            case .whole(let status):
-                handOverPolling()
-                if state.pointee.isTroubled { try checkAlive() }
-                return status
-            case .beginning(let index): return try complete(request: index)
-            case .nothing: break
-            }
+            return status
         }
         let index = takeReceive(buffer, in: space, from: source, tag: tag, call: call)
         post(index, in: space)
         if isTurnOfOthers { giveOthersTheirTurn() }
-        return try complete(request: index)
+        return try complete(request: index, &idle)
     }
 
-    /// Reads the message if it is what its link has next and nobody else waits for it.
+    /// Receives the message if it is what its link has next and nobody else waits for it. Nil if the
+    /// general way is the right one: something else has come, or nothing for long.
     private func lookForMessage(
         into buffer: UnsafeMutableRawBufferPointer, in space: MessageSpace, from source: Source,
-        tag: Tag, on link: LinkPointer
-    ) throws(MPIError) -> Found {
-        var idle = IdleState()
-        for _ in 0..<Self.fruitlessReadsMax {
+        tag: Tag, on link: LinkPointer, _ idle: inout IdleState
+    ) throws(MPIError) -> Status? {
+        while idle.spins < Self.fruitlessReadsMax {
             try checkAlive()
             // An earlier receive comes first, and so does a message that has come already.
             guard !state.pointee.isPolling, space.queues.isIdleForUser, isBeforeFrame(link) else {
-                return .nothing
+                return nil
             }
-            if link.pointee.stagedByteCount == 0 {
+            if link.pointee.stagedEnd == link.pointee.stagedStart {
                 link.pointee.stagedStart = 0
                 link.pointee.stagedEnd = 0
                 let count = link.pointee.readStaged(
@@ -61,49 +48,39 @@ extension Engine {
                         ? FrameHeader.byteCount : Link.copiedByteCountMax)
                 if count == Transfer.wouldBlock {
                     lookAgain(&idle)
+                    if idle.spins & 7 == 0, othersWait(besides: 0) { return nil }
                     continue
                 }
                 guard count > 0 else {
                     endOfStream(link, isOrderly: count == Transfer.endOfStream)
-                    return .nothing
+                    return nil
                 }
             }
-            return take(buffer, in: space, from: source, tag: tag, on: link)
+            return try take(buffer, in: space, from: source, tag: tag, on: link, &idle)
         }
-        return .nothing
+        return nil
     }
 
-    /// Is the next byte of the link, staged or not, the first of a frame, which may be any?
-    @inline(__always)
-    private func isBeforeFrame(_ link: LinkPointer) -> Bool {
-        link.pointee.phase == .header && link.pointee.tls == nil && !link.pointee.isReadClosed
-            && !link.pointee.hasLeft && !link.pointee.queue.isHeld
-            && (link.pointee.stagedEnd > link.pointee.stagedStart || !link.pointee.isUnfinished)
-    }
-
-    /// Takes the message from what is staged. What is not of it stays there.
+    /// Takes the message from what is staged, and waits for the rest of it. What is not of it stays.
     @inline(__always)
     private func take(
         _ buffer: UnsafeMutableRawBufferPointer, in space: MessageSpace, from source: Source,
-        tag: Tag, on link: LinkPointer
-    ) -> Found {
+        tag: Tag, on link: LinkPointer, _ idle: inout IdleState
+    ) throws(MPIError) -> Status? {
         let start = link.pointee.staging + link.pointee.stagedStart
+        let longest = min(buffer.count, FrameLimit.eagerByteCountMax)
         guard link.pointee.stagedEnd - link.pointee.stagedStart >= FrameHeader.byteCount,
-            FrameHeader.payloadByteCount(start) <= UInt64(buffer.count)
-        else {
-            mark(link, unfinished: true)
-            return .nothing
-        }
-        let byteCount = Int(FrameHeader.payloadByteCount(start))
-        guard
+            FrameHeader.payloadByteCount(start) <= UInt64(longest),
             FrameHeader.isEager(
                 start, source: Int32(source.rawValue), tag: tag.rawValue,
-                contextID: space.contextID, call: 0, payloadByteCount: byteCount)
+                contextID: space.contextID, call: 0,
+                payloadByteCount: Int(FrameHeader.payloadByteCount(start)))
         else {
             mark(link, unfinished: true)
-            return .nothing
+            return nil
         }
-        guard admit(byteCount, after: start, on: link) else { return .nothing }
+        let byteCount = Int(FrameHeader.payloadByteCount(start))
+        guard admit(byteCount, after: start, on: link) else { return nil }
         link.pointee.stagedStart += FrameHeader.byteCount
         guard link.pointee.stagedEnd - link.pointee.stagedStart >= byteCount else {
             let index = takeReceive(buffer, in: space, from: source, tag: tag, call: 0)
@@ -114,7 +91,7 @@ extension Engine {
                 byteCount, accepted: byteCount, to: buffer.baseAddress, sink: .request, slot: index,
                 on: link)
             returnCredit(on: link)
-            return .beginning(index)
+            return try complete(request: index, &idle)
         }
         buffer.baseAddress?.copyMemory(
             from: start + FrameHeader.byteCount, byteCount: byteCount)
@@ -125,6 +102,8 @@ extension Engine {
         if link.pointee.isResumable { acknowledgeIfDue(on: link) }
         link.pointee.shrinkStaging()
         returnCredit(on: link)
-        return .whole(Status(source: source.rawValue, tag: tag, byteCount: byteCount))
+        handOverPolling()
+        if state.pointee.isTroubled { try checkAlive() }
+        return Status(source: source.rawValue, tag: tag, byteCount: byteCount)
     }
 }

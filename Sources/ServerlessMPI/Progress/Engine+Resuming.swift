@@ -33,10 +33,7 @@ extension Engine {
     func cut(_ link: LinkPointer) {
         guard link.pointee.isAttached else { return }
         if !link.pointee.isWriteBroken { setWriteBlocked(link, false) }
-        if link.pointee.isUnfinished {
-            link.pointee.isUnfinished = false
-            state.pointee.unfinishedLinkCount -= 1
-        }
+        mark(link, unfinished: false)
         poller.change(
             link.pointee.socket, from: link.pointee.watchedEvents, to: 0,
             token: UInt64(link.pointee.peer))

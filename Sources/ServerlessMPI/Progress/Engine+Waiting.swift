@@ -36,12 +36,12 @@ extension Engine {
         lock()
         defer { unlock() }
         guard let index = requests.find(handle.rawValue) else { throw unknownRequest(operation) }
-        return try complete(request: index)
+        var idle = IdleState()
+        return try complete(request: index, &idle)
     }
 
     /// Blocks until a request is done, then frees it, also when it throws. The lock is held.
-    func complete(request index: UInt32) throws(MPIError) -> Status {
-        var idle = IdleState()
+    func complete(request index: UInt32, _ idle: inout IdleState) throws(MPIError) -> Status {
         while requests[index].phase != .done {
             do throws(MPIError) {
                 try step(&idle, .request(index))
@@ -114,7 +114,8 @@ extension Engine {
                 guard let index = requests.find(handle.rawValue) else {
                     throw unknownRequest("waitall")
                 }
-                let status = try complete(request: index)
+                var idle = IdleState()
+                let status = try complete(request: index, &idle)
                 if !statuses.isEmpty { statuses[position] = status }
             } catch {
                 if first == nil { first = error }

@@ -62,7 +62,8 @@ struct EngineState: BitwiseCopyable {
 /// Messages between this rank and its peers. All methods may be called from any thread.
 ///
 /// Files: `+Sending`, `+SendingAtOnce`, `+Receiving`, `+Arrivals`, `+Frames` and `+Stored` are the ways
-/// of a message, `+Awaited` that of a collective's (`LinkSteps`), `+Links` is how links come,
+/// of a message, `+Awaited` that of a collective's (`LinkSteps`), `+BlockingReceive` the short one of a
+/// program's, `+Links` is how links come,
 /// `+Resuming` how they survive, `+Ending` how a peer's direction ends, `+Collectives` what is added to
 /// collectives, `+Waiting` what a call waits for, `+Progress` who polls and who sleeps, `+Deadlines`
 /// when a wait must end, `+Failure` the first cause, `+Leaving` the orderly end.

@@ -149,7 +149,7 @@ private struct StressRound {
             let isFromAny = way == 0 || way == 1
             let selection = isFromAny ? Source.any : .rank(source)
             let (bytes, sender) =
-                way == 3
+                way == 4
                 ? try receiveUnseen(world, source, Tag(tag), step)
                 : try receiveOne(world, selection, Tag(tag), probing: way % 2 == 0)
             guard let next = waiting[sender]?.first else {

@@ -20,13 +20,14 @@ extension FuzzTarget {
             } + [UInt8](repeating: 6, count: 64)
         let abort = AbortCause.encode(cause)
         let aborting = header(.abort) { $0.payloadByteCount = abort.count } + abort
-        return [0, 1].flatMap { kind in
+        return [0, 1, 4].flatMap { kind in
             [eager, announced + data, aborting, header(.credit), header(.bye), header(.resume)]
                 .map { [UInt8(kind)] + $0 }
         }
     }
 
-    /// The first byte says whether the link survives, and whether a receive waits.
+    /// The first byte says whether the link survives, and whether a receive waits, or blocks until the
+    /// link's end.
     @Sendable private static func engine(_ bytes: [UInt8]) {
         guard let kind = bytes.first, bytes.count < 100_000 else { return }
         var ends: [Int32] = [0, 0]
@@ -49,12 +50,19 @@ extension FuzzTarget {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: room + 64, alignment: 64)
         defer { memory.deallocate() }
         memory.initializeMemory(as: UInt8.self, repeating: 0xA5)
-        if kind & 2 == 0 {
-            _ = try? engine.irecv(
-                into: UnsafeMutableRawBufferPointer(rebasing: memory[..<room]), in: engine.world,
-                from: .any, tag: .any, call: 0)
+        let buffer = UnsafeMutableRawBufferPointer(rebasing: memory[..<room])
+        let blocks = kind & 4 != 0 && !link.isResumable
+        if kind & 2 == 0, !blocks {
+            _ = try? engine.irecv(into: buffer, in: engine.world, from: .any, tag: .any, call: 0)
         }
         _ = bytes.dropFirst().withUnsafeBytes { write(ends[1], $0.baseAddress, $0.count) }
+        if blocks {
+            shutdown(ends[1], Int32(SHUT_WR))
+            for _ in 0..<4 {
+                _ = try? engine.recv(
+                    into: buffer, in: engine.world, from: 1, tag: .zero, call: 0)
+            }
+        }
         engine.lock()
         if let pointer = engine.links[1] {
             for _ in 0..<4 { _ = engine.read(pointer) }

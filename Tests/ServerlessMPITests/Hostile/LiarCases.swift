@@ -32,7 +32,8 @@ enum LyingJob {
             configuration.rank = 0
             do throws(RankFailure) {
                 _ = try runRank(of: configuration) { world in
-                    try world.recv(Int.self, from: 1, tag: 4000)
+                    var word = [0]
+                    try world.recv(into: word.mutableSpan, from: 1, tag: 4000)
                 }
             } catch {
                 heard.withLock { $0 = error.cause }
