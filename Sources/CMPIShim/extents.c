@@ -26,14 +26,7 @@ static int make_blocks(size_t byte_count, size_t displacement, MPI_Datatype *typ
     return code;
 }
 
-int cmpi_extent_make(size_t byte_count, size_t displacement, cmpi_extent *extent) {
-    *extent = (cmpi_extent){.type = MPI_BYTE};
-    if (byte_count == 0) return MPI_SUCCESS;
-    if (byte_count <= cmpi_max_count && displacement <= cmpi_max_count) {
-        extent->count = (int)byte_count;
-        extent->displacement = (int)displacement;
-        return MPI_SUCCESS;
-    }
+int cmpi_extent_make_derived(size_t byte_count, size_t displacement, cmpi_extent *extent) {
     int code;
     if (byte_count <= cmpi_max_count) {
         int length = (int)byte_count;

@@ -37,11 +37,22 @@ typedef struct {
     int is_derived;
 } cmpi_extent;
 
-int cmpi_extent_make(size_t byte_count, size_t displacement, cmpi_extent *extent);
-void cmpi_extent_free(cmpi_extent *extent);
-
 /// The largest count MPI is given; see cmpi_init.
 extern size_t cmpi_max_count;
+
+/// Of what an int does not hold.
+int cmpi_extent_make_derived(size_t byte_count, size_t displacement, cmpi_extent *extent);
+void cmpi_extent_free(cmpi_extent *extent);
+
+static inline int cmpi_extent_make(size_t byte_count, size_t displacement, cmpi_extent *extent) {
+    *extent = (cmpi_extent){.type = MPI_BYTE};
+    if (byte_count == 0) return MPI_SUCCESS;
+    if (byte_count > cmpi_max_count || displacement > cmpi_max_count)
+        return cmpi_extent_make_derived(byte_count, displacement, extent);
+    extent->count = (int)byte_count;
+    extent->displacement = (int)displacement;
+    return MPI_SUCCESS;
+}
 
 /// Makes the operations that MPI lacks.
 int cmpi_reductions_init(void);

@@ -52,11 +52,6 @@ static void side_free(side *side) {
 /// A side's part that is still empty.
 static int side_set(side *side, int rank, size_t byte_count, size_t displacement) {
     cmpi_extent extent;
-    if (byte_count <= cmpi_max_count && displacement <= cmpi_max_count) {
-        side->counts[rank] = (int)byte_count;
-        side->displacements[rank] = (int)displacement;
-        return MPI_SUCCESS;
-    }
     int code = cmpi_extent_make(byte_count, displacement, &extent);
     if (code != MPI_SUCCESS) return code;
     side->counts[rank] = extent.count;

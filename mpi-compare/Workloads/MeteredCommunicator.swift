@@ -26,10 +26,14 @@ final class MeteredCommunicator: Communicator {
 
     // MARK: Point-to-point
 
+    private func count(_ bytes: UnsafeRawBufferPointer, to destination: Destination) {
+        if destination != .none && destination.rawValue != rank { meter.count(bytes: bytes.count) }
+    }
+
     func isend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) -> RequestHandle {
-        if destination != .none && destination.rawValue != rank { meter.count(bytes: bytes.count) }
+        count(bytes, to: destination)
         return try meter.time { () throws(MPIError) in
             try base.isend(bytes, to: destination, tag: tag, context: context)
         }
@@ -38,7 +42,7 @@ final class MeteredCommunicator: Communicator {
     func issend(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag
     ) throws(MPIError) -> RequestHandle {
-        if destination != .none && destination.rawValue != rank { meter.count(bytes: bytes.count) }
+        count(bytes, to: destination)
         return try meter.time { () throws(MPIError) in
             try base.issend(bytes, to: destination, tag: tag)
         }
@@ -55,7 +59,7 @@ final class MeteredCommunicator: Communicator {
     func send(
         _ bytes: UnsafeRawBufferPointer, to destination: Destination, tag: Tag, context: Context
     ) throws(MPIError) {
-        if destination != .none && destination.rawValue != rank { meter.count(bytes: bytes.count) }
+        count(bytes, to: destination)
         try meter.time { () throws(MPIError) in
             try base.send(bytes, to: destination, tag: tag, context: context)
         }
