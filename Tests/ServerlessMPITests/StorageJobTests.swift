@@ -119,15 +119,17 @@ struct StorageJobTests {
         let server = try StoreServer(store)
         let start = ContinuousClock.now
         let results = try StorageRanks.run(
-            server.url("doomed", size: 3, "&timeout=30"), size: 3
+            server.url("doomed", size: 4, "&timeout=30"), size: 4
         ) { world in
             switch world.rank {
             case 0:
                 throw MPIError(.programFailed, operation: "test", reason: "enough", peer: 0)
             case 1: _ = try world.recv(UInt8.self, from: .any)
+            case 2: _ = try world.recv(UInt8.self, from: 2)
             default: try world.barrier()
             }
         }
+        #expect(results.count == 4)
         for result in results {
             #expect(
                 mpiError(result)

@@ -12,7 +12,8 @@ struct Arrival: Sendable {
     var isComplete: Bool { bytes.count == frame.payloadByteCount }
 }
 
-/// Whose messages are looked for: world ranks other than this one.
+/// Whose messages are looked for: world ranks other than this one. None if only the job's failure
+/// would be news.
 struct PollInterest: Equatable {
     var ranks: Set<Int> = []
 }

@@ -136,11 +136,13 @@ extension StorageEngine {
     /// One look into the store. Called and left with the lock, which is released meanwhile.
     private func look(until deadline: ContinuousClock.Instant, _ probing: PollInterest) {
         let interest = PollInterest(ranks: probing.ranks.union(wantedSenders))
-        if interest.ranks.isEmpty {
-            // Nothing can come from outside: what is awaited is a transfer of our own.
-            if transferCount > 0 && deadline > .now { monitor.wait(until: deadline) }
+        if interest.ranks.isEmpty && transferCount > 0 {
+            // What is awaited is a transfer of our own, whose end is told.
+            if deadline > .now { monitor.wait(until: deadline) }
             return
         }
+        // Without such a rank, a message of this rank's own is awaited, which another thread sends; the
+        // store is looked into all the same, for the job may fail meanwhile.
         isPolling = true
         monitor.unlock()
         var arrivals: [Arrival] = []

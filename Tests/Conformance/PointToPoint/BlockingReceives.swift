@@ -188,6 +188,25 @@ let blockingReceiveChecks: [Check] = [
         }
         expect.equal(ended, Array(repeating: "all", count: receivers + 1), "threads")
     },
+    Check("a thread sends to its own rank what another thread of it waits or probes for") {
+        world, expect in
+        let exchanges = expect.backend.isSlow ? 20 : 200
+        let ended = onThreads(2) { thread in
+            let own = Source.rank(world.rank)
+            for number in 0..<exchanges {
+                if thread == 0 { try world.send(number, to: .rank(world.rank), tag: 30) }
+                if number % 2 == 1 {
+                    let status = try world.probe(from: own, tag: Tag(31 - thread))
+                    guard status.byteCount == 8 else { return "\(status) for \(number)" }
+                }
+                let word = try world.recv(Int.self, from: own, tag: Tag(31 - thread))
+                guard word == [number] else { return "\(word) for \(number)" }
+                if thread == 1 { try world.send(number, to: .rank(world.rank), tag: 31) }
+            }
+            return "all"
+        }
+        expect.equal(ended, ["all", "all"], "threads")
+    },
     Check("many exchanges in turn, of lengths that change, arrive unchanged") { world, expect in
         guard world.size > 1 else { return }
         let longest = expect.values.elements(UInt8.self, 20_000, stream: 12)

@@ -172,8 +172,10 @@ final class S3Store: MessageStore, @unchecked Sendable {
         }
     }
 
-    /// One read if one sender is waited for; else a listing, and reads of what is there.
+    /// One read if one sender is waited for; else a listing, and reads of what is there. Nothing is
+    /// asked, nor billed, if nobody is.
     private func look(for interest: PollInterest) throws(MPIError) -> [Arrival] {
+        if interest.ranks.isEmpty { return [] }
         let limit = ContinuousClock.now + timeout
         if interest.ranks.count == 1, let sender = interest.ranks.first {
             guard let arrival = try read(from: sender, nextNumbers[sender], limit) else {
