@@ -10,10 +10,11 @@ import Synchronization
 
 /// A job of two: rank 0 is an honest rank that waits for a message, rank 1 is the liar.
 enum LyingJob {
-    /// What the honest rank heard.
+    /// What the honest rank heard, whose receive is one word long or of any length.
     static func run(
         _ world: HostileWorld, job: String, resume: ResumePolicy = .never,
         encryption: EncryptionMode = .none, patience: Int = 4000,
+        receivesAnyLength: Bool = false,
         lie: (EstablishedLink) -> Void
     ) throws -> MPIError {
         let tokens = world.server.mintTokens(job: job)
@@ -32,8 +33,12 @@ enum LyingJob {
             configuration.rank = 0
             do throws(RankFailure) {
                 _ = try runRank(of: configuration) { world in
-                    var word = [0]
-                    try world.recv(into: word.mutableSpan, from: 1, tag: 4000)
+                    if receivesAnyLength {
+                        _ = try world.recv(Int.self, from: 1, tag: 4000)
+                    } else {
+                        var word = [0]
+                        try world.recv(into: word.mutableSpan, from: 1, tag: 4000)
+                    }
                 }
             } catch {
                 heard.withLock { $0 = error.cause }
@@ -167,11 +172,12 @@ extension HostileCase {
     private static func lie(
         _ name: String, _ reason: String, resume: ResumePolicy = .never,
         encryption: EncryptionMode = .none, patience: Int = 4000,
-        _ frames: @escaping @Sendable () -> [UInt8]
+        receivesAnyLength: Bool = false, _ frames: @escaping @Sendable () -> [UInt8]
     ) -> HostileCase {
         HostileCase(name, .rank) { world in
             let cause = try LyingJob.run(
-                world, job: "lie", resume: resume, encryption: encryption, patience: patience
+                world, job: "lie", resume: resume, encryption: encryption, patience: patience,
+                receivesAnyLength: receivesAnyLength
             ) { LyingJob.write(frames(), $0) }
             guard cause.peer == 1, cause.reason.contains(reason) else {
                 throw HostileWorld.Unrefused("\(cause)")
@@ -253,7 +259,10 @@ extension HostileCase {
             }
             return "job failed with its name: a payload nobody asked for"
         },
-        lie("a message of 1 TiB announced to a receive of any length", "this machine's memory") {
+        lie(
+            "a message of 1 TiB announced to a receive of any length", "this machine's memory",
+            receivesAnyLength: true
+        ) {
             announcement(byteCount: 1 << 40)
         },
         lie("a receipt on a link that has none", "acknowledges what nobody sent") {
