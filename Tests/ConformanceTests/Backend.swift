@@ -89,7 +89,7 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
     /// Runs the conformance program on `ranks` ranks.
     func run(
         ranks: Int, _ arguments: [String] = [], environment: [String: String] = [:],
-        timeoutSeconds: Int = 240
+        timeoutSeconds: Int = 240, lastingLineCount: Int? = nil
     ) -> Outcome {
         let program = Installation.path(program)
         var variables = environment
@@ -130,7 +130,8 @@ enum Backend: String, CaseIterable, CustomStringConvertible {
         // An exchange of 8 ranks is 300 requests to a server that takes 4 ms for one.
         if s3Server != nil { command += ["--limit", "900"] }
         return ConformanceTests.run(
-            command + arguments, environment: variables, timeoutSeconds: timeoutSeconds)
+            command + arguments, environment: variables, timeoutSeconds: timeoutSeconds,
+            lastingLineCount: lastingLineCount)
     }
 }
 

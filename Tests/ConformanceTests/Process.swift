@@ -21,8 +21,11 @@ struct Outcome: Sendable {
 
 /// Runs `command` in a process group of its own. At the deadline the group gets SIGTERM, which
 /// mpirun and our launcher hand on to their ranks, and five seconds later SIGKILL.
+/// - Parameter lastingLineCount: the deadline is a second after so many lines of output, if that is
+///   sooner: for programs that run for ever.
 func run(
-    _ command: [String], environment: [String: String] = [:], timeoutSeconds: Int
+    _ command: [String], environment: [String: String] = [:], timeoutSeconds: Int,
+    lastingLineCount: Int? = nil
 ) -> Outcome {
     guard let output = TemporaryFile(), let errors = TemporaryFile() else {
         return Outcome(exitCode: 127, output: "", errors: "no temporary file", timedOut: false)
@@ -34,13 +37,18 @@ func run(
         return Outcome(exitCode: 127, output: "", errors: reason, timedOut: false)
     }
     var status: Int32 = 0
-    var timedOut = !waitFor(process, &status, seconds: timeoutSeconds)
+    var timedOut = !waitFor(process, &status, seconds: timeoutSeconds) {
+        guard let lastingLineCount else { return false }
+        return output.text.count { $0 == "\n" } >= lastingLineCount
+    }
+    if timedOut && lastingLineCount != nil {
+        timedOut = !waitFor(process, &status, seconds: 1)
+    }
     if timedOut {
         kill(-process, SIGTERM)
         let ended = waitFor(process, &status, seconds: 5)
         kill(-process, SIGKILL)
         if !ended { waitpid(process, &status, 0) }
-        timedOut = true
     }
     let exitCode = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
     return Outcome(
@@ -69,9 +77,13 @@ func together<Case: Sendable>(
     }
 }
 
-private func waitFor(_ process: pid_t, _ status: inout Int32, seconds: Int) -> Bool {
+/// False if the process has not ended within that time, or before `isEnough`.
+private func waitFor(
+    _ process: pid_t, _ status: inout Int32, seconds: Int, or isEnough: () -> Bool = { false }
+) -> Bool {
     for _ in 0..<seconds * 100 {
         if waitpid(process, &status, WNOHANG) == process { return true }
+        if isEnough() { return false }
         usleep(10_000)
     }
     return false
@@ -133,9 +145,9 @@ private final class TemporaryFile {
     var text: String {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        lseek(descriptor, 0, SEEK_SET)
         while true {
-            let count = read(descriptor, &chunk, chunk.count)
+            // The program shares the file's position, and may still write.
+            let count = pread(descriptor, &chunk, chunk.count, bytes.count)
             if count <= 0 { return String(decoding: bytes, as: UTF8.self) }
             bytes += chunk[..<count]
         }

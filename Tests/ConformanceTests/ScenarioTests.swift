@@ -125,7 +125,7 @@ struct ScenarioTests {
     @Test("that runs for ever ends when it is told to")
     func hangAround() {
         let outcomes = together(Backend.scenarios) {
-            $0.run(ranks: 3, ["hang-around"], timeoutSeconds: 10)
+            $0.run(ranks: 3, ["hang-around"], timeoutSeconds: 60, lastingLineCount: 3)
         }
         for (backend, outcome) in outcomes {
             #expect(outcome.timedOut, "\(backend): \(outcome.report)")
